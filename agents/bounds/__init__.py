@@ -1,0 +1,1 @@
+"""Bounds, one module a family: what no online policy can beat."""

@@ -1,0 +1,76 @@
+"""Greedy actions of a trained candidate policy in plain numpy, where torch's overhead would dominate."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from edgegym.agents.networks import InputScale, Observation, ScoreNetwork
+
+NUMPY_ACTIVATIONS: dict[str, Callable[[NDArray[np.float32]], NDArray[np.float32]]] = {
+    "tanh": lambda x: np.tanh(x, out=x),
+    "relu": lambda x: np.maximum(x, 0.0, out=x),
+    "silu": lambda x: np.divide(x, np.float32(1.0) + np.exp(-x), out=x),
+}
+
+
+class NumpyScorer:
+    """Greedy actions of a trained score network in plain numpy, for small batches where torch's overhead dominates.
+
+    The input scale is folded into the first layer. The weights are copied: later training does not show here.
+
+    Args:
+        inputs: the fitted input scale.
+        network: the score network (actor or Q).
+    """
+
+    def __init__(self, inputs: InputScale, network: ScoreNetwork) -> None:
+        weights = network.first.parts()
+        own, context, mean = _array(weights[0]), _array(weights[1]), None if weights[2] is None else _array(weights[2])
+        shift, scale = _array(inputs.candidate_shift), _array(inputs.candidate_scale)
+        bias = _array(network.first.linear.bias) - own @ (shift / scale)
+        bias -= context @ (_array(inputs.context_shift) / _array(inputs.context_scale))
+        if mean is not None:
+            bias -= mean @ (shift / scale)
+        self._own = _single((own / scale).T)
+        self._context = _single((context / _array(inputs.context_scale)).T)
+        self._mean = None if mean is None else _single((mean / scale).T)
+        self._bias = _single(bias)
+        self._rest = [(_single(_array(each.weight).T), _single(_array(each.bias))) for each in _linears(network)]
+        self._activate = NUMPY_ACTIVATIONS[network.activation]
+
+    def scores(self, observation: Observation) -> NDArray[np.float32]:
+        """Scores of a single (K,) or batched (B, K) observation of any K; minus infinity where forbidden."""
+        candidates, mask = observation["candidates"], observation["mask"]
+        row = observation["context"] @ self._context + self._bias
+        if self._mean is not None:
+            weights = (mask > 0) / np.maximum((mask > 0).sum(axis=-1, keepdims=True), 1)
+            row = row + (weights[..., None, :].astype(np.float32) @ candidates)[..., 0, :] @ self._mean
+        x = candidates.reshape(-1, candidates.shape[-1]) @ self._own
+        if candidates.ndim == 2:
+            x += row
+        else:
+            x.reshape(*mask.shape, -1)[...] += row[..., None, :]
+        for weight, bias in self._rest:
+            x = self._activate(x) @ weight
+            x += bias
+        return np.where(mask, x.reshape(mask.shape), np.float32(-np.inf))
+
+    def act(self, observation: Observation) -> NDArray[np.int64]:
+        """Best allowed action: a 0-dimensional array for a single observation, (B,) for a batch."""
+        return np.asarray(self.scores(observation).argmax(axis=-1))
+
+
+def _linears(network: ScoreNetwork) -> list[nn.Linear]:
+    return [each for each in network.rest if isinstance(each, nn.Linear)]
+
+
+def _array(tensor: Tensor) -> NDArray[np.float64]:
+    return tensor.detach().cpu().double().numpy()
+
+
+def _single(values: NDArray[np.float64]) -> NDArray[np.float32]:
+    return np.ascontiguousarray(values, dtype=np.float32)

@@ -1,0 +1,1 @@
+"""One YAML file an experiment; read them with :mod:`edgegym.agents.config`."""

@@ -1,0 +1,1 @@
+"""Candidate decisions: the protocol of a system and the Gymnasium shells over it."""

@@ -1,0 +1,1 @@
+"""One harness judges all: episodes, statistics, tables, figures and the report."""

@@ -1,0 +1,1 @@
+"""Workloads: request traces, their readers, writers and generators, and the theory they are checked with."""

@@ -1,0 +1,1 @@
+"""Content caching at edge nodes: whom to evict for a missing object, or to admit nothing."""
