@@ -146,22 +146,6 @@ class MaskableCandidatePolicy(_CandidateActorCritic, MaskableActorCriticPolicy):
     """:class:`CandidatePolicy` for MaskablePPO; its action masks are joined with the observation's own mask."""
 
 
-def transfer_weights(source: BasePolicy, target: BasePolicy) -> None:
-    """Copy weights and input scale between candidate policies of one kind, whatever their numbers of candidates.
-
-    Raises:
-        EdgeGymError: if the policies differ in class, columns or network shape.
-    """
-    theirs, ours = ({k: tuple(v.shape) for k, v in each.state_dict().items()} for each in (source, target))
-    if type(source) is not type(target) or theirs != ours:
-        changed = sorted(key for key in theirs.keys() | ours.keys() if theirs.get(key) != ours.get(key))
-        raise EdgeGymError(
-            f"transfer_weights: a {type(source).__name__} does not fit a {type(target).__name__} "
-            f"(differing: {', '.join(changed) or 'the class'}). Build both with the same settings and columns."
-        )
-    target.load_state_dict(source.state_dict())
-
-
 def adam_settings(
     optimizer_class: type[torch.optim.Optimizer], given: dict[str, Any] | None, **defaults: Any
 ) -> dict[str, Any]:

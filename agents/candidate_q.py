@@ -107,9 +107,13 @@ class MaskedDQN(DQN):
 
     Stable-Baselines3's DQN tosses one coin for all rows of a vector environment and draws from all actions. Here
     each row tosses its own and draws from its observation's mask, with a generator of the model's seed.
+
+    Raises:
+        EdgeGymError: for an environment without candidate observations.
     """
 
     def _setup_model(self) -> None:
+        observation_sizes(self.observation_space)
         super()._setup_model()
         self.explorer = np.random.default_rng(self.seed)
 

@@ -7,7 +7,7 @@ from types import ModuleType
 
 from edgegym.decision.policy import Policy, UniformPolicy
 from edgegym.decision.system import System
-from edgegym.errors import unknown
+from edgegym.errors import find_name, unknown
 
 FAMILIES = {"EdgeGym/ContentCaching-v0": "caching"}
 """Environment id to the module name in ``heuristics/`` and ``bounds/``."""
@@ -30,16 +30,13 @@ def clairvoyant(env_id: str) -> list[Policy]:
 
 
 def policy_named(env_id: str, name: str) -> Policy:
-    """A heuristic or clairvoyant policy by name, upper and lower case alike.
+    """A heuristic or clairvoyant policy by name; upper and lower case, hyphens and underscores do not matter.
 
     Raises:
         EdgeGymError: naming the policies that exist.
     """
     known = {policy.name: policy for policy in [*heuristics(env_id), *clairvoyant(env_id)]}
-    for key, policy in known.items():
-        if key.lower() == name.lower():
-            return policy
-    raise unknown("policy", name, known)
+    return known[find_name("policy", name, known)]
 
 
 def _module(room: str, env_id: str) -> ModuleType:

@@ -1,35 +1,34 @@
-"""Policies and training checkpoints on disk: safetensors for numbers, JSON for the rest, and never a pickle.
+"""Policies on disk: safetensors for the weights, JSON for the settings, and never a pickle.
 
-Whatever is stored is a pair: ``NAME-DIGEST.safetensors`` and ``NAME.json``, which names the first and its SHA-256.
-The JSON file is renamed into place last, so a kill at any instant leaves the previous pair valid.
+Loading builds the policy's class anew from a fixed table and fills in the weights, so that a stranger's file runs no
+code. :func:`save_sb3_zip` writes Stable-Baselines3's own format for other tools; EdgeGym never reads it.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
 import numpy as np
-import safetensors
-import safetensors.torch
 from gymnasium import spaces
-from numpy.typing import NDArray
 from pydantic import Field, JsonValue
+from sb3_contrib.common.maskable.policies import MaskableActorCriticPolicy, MaskableMultiInputActorCriticPolicy
+from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.policies import ActorCriticPolicy, BasePolicy, MultiInputActorCriticPolicy
 from stable_baselines3.common.torch_layers import CombinedExtractor, FlattenExtractor
 from stable_baselines3.common.vec_env import VecEnv
 from stable_baselines3.dqn.policies import DQNPolicy
 from stable_baselines3.dqn.policies import MultiInputPolicy as MultiInputDQNPolicy
-from torch import Tensor, nn
+from torch import nn
 
 from edgegym.agents.candidate_policy import CandidatePolicy, MaskableCandidatePolicy
 from edgegym.agents.candidate_q import CandidateQPolicy
-from edgegym.agents.networks import NetworkSettings, observation_sizes
+from edgegym.agents.networks import NetworkSettings, Width
+from edgegym.agents.tensor_files import Record, read_pair, sweep, write_pair
 from edgegym.errors import RunError, SettingsError, unknown
-from edgegym.files import replaced, write_json
+from edgegym.files import replaced
 from edgegym.settings import Settings
 
 CANDIDATE_POLICIES: dict[str, type[Any]] = {
@@ -40,20 +39,25 @@ CANDIDATE_POLICIES: dict[str, type[Any]] = {
 PLAIN_POLICIES: dict[str, type[Any]] = {
     "ActorCriticPolicy": ActorCriticPolicy,
     "MultiInputActorCriticPolicy": MultiInputActorCriticPolicy,
+    "MaskableActorCriticPolicy": MaskableActorCriticPolicy,
+    "MaskableMultiInputActorCriticPolicy": MaskableMultiInputActorCriticPolicy,
     "DQNPolicy": DQNPolicy,
     "MultiInputDQNPolicy": MultiInputDQNPolicy,
 }
 POLICIES = CANDIDATE_POLICIES | PLAIN_POLICIES
 PLAIN_ACTIVATIONS: dict[str, type[nn.Module]] = {each.__name__: each for each in (nn.Tanh, nn.ReLU, nn.SiLU, nn.ELU)}
+NAME = "policy"
+
+Shape = tuple[Annotated[int, Field(ge=0)], ...]
 
 
-class TensorFile(Settings):
-    """Which file holds a record's tensors."""
+class PlainNetwork(Settings):
+    """Shape of the networks of a Stable-Baselines3 policy."""
 
-    file: Annotated[str, Field(pattern=r"^[\w-]+\.safetensors$")]
-    """Its name, in the folder of the record."""
-    sha256: str
-    """Digest of its content."""
+    net_arch: list[Width] | dict[Literal["pi", "vf"], list[Width]]
+    """As in ``policy_kwargs``."""
+    activation_fn: Literal["Tanh", "ReLU", "SiLU", "ELU"]
+    """Name of the ``torch.nn`` class."""
 
 
 class PolicyMeta(Settings):
@@ -73,162 +77,100 @@ class PolicyMeta(Settings):
     """Anything else worth keeping: seed, steps, date."""
 
 
-class PolicyRecord(Settings):
+class PolicyRecord(Record):
     """Content of ``policy.json``."""
 
     format: Literal["edgegym-policy-1"]
     policy: str
     network: dict[str, JsonValue]
-    observation: dict[str, tuple[int, ...]]
+    observation: dict[Literal["candidates", "context", "mask", "flat"], Shape]
     actions: Annotated[int, Field(ge=1)]
     meta: PolicyMeta
-    tensors: TensorFile
 
 
-class LoadedPolicy:
-    """A stored policy, ready to act.
+@dataclass(frozen=True)
+class StoredPolicy:
+    """What :func:`load_policy` found.
 
     Attributes:
-        policy: the torch policy, for Stable-Baselines3.
+        policy: the torch policy, for Stable-Baselines3 (``predict``, or its weights to train on from).
         meta: where it comes from.
     """
 
-    def __init__(self, policy: Any, meta: PolicyMeta) -> None:
-        self.policy: BasePolicy = policy
-        self.meta = meta
-        self._scorer = policy.numpy_scorer() if type(policy) in CANDIDATE_POLICIES.values() else None
-
-    def act(self, observation: Any) -> NDArray[np.int64]:
-        """Greedy actions.
-
-        Args:
-            observation: single or batched; for a candidate policy with any number of candidates.
-
-        Returns:
-            Actions, 0-dimensional for a single observation, else (B,).
-        """
-        if self._scorer is not None:
-            return self._scorer.act(observation)
-        return np.asarray(self.policy.predict(observation, deterministic=True)[0])
+    policy: BasePolicy
+    meta: PolicyMeta
 
 
 def save_policy(folder: str | Path, policy: BasePolicy, meta: PolicyMeta | Mapping[str, Any]) -> None:
     """Write ``policy.json`` and its weights into ``folder``; an earlier policy there is replaced whole.
 
     Raises:
-        RunError: if the policy is of a class that cannot be stored, or the column names do not fit it.
-        SettingsError: if ``meta`` lacks a field.
+        RunError: if the policy is of a class that cannot be stored, its columns are not those of ``meta``, or the
+            disk refuses.
+        SettingsError: if ``meta`` is a mapping that lacks a field.
     """
+    folder = Path(folder)
     meta = meta if isinstance(meta, PolicyMeta) else PolicyMeta.parse(meta, "meta")
     space = policy.observation_space
-    parts = space.spaces if isinstance(space, spaces.Dict) else {"flat": space}
+    shapes = _shapes(space.spaces if isinstance(space, spaces.Dict) else {"flat": space})
+    actions = int(policy.action_space.n)  # type: ignore[attr-defined]
+    _check_shapes(shapes, actions, meta, "meta")
     record = {
         "format": "edgegym-policy-1",
         "policy": _class_name(policy),
         "network": _network(policy),
-        "observation": {key: part.shape for key, part in parts.items()},
-        "actions": int(policy.action_space.n),  # type: ignore[attr-defined]
+        "observation": shapes,
+        "actions": actions,
         "meta": meta.model_dump(mode="json"),
     }
-    if "candidates" in parts:
-        sizes = observation_sizes(space)
-        if (sizes.features, sizes.context) != (len(meta.candidate_features), len(meta.context_features)):
-            raise RunError(
-                f"meta: names {len(meta.candidate_features)} candidate and {len(meta.context_features)} context "
-                f"columns, but the policy sees {sizes.features} and {sizes.context}. Give the environment's own names."
-            )
-    write_pair(Path(folder), "policy", policy.state_dict(), record)
-    sweep(Path(folder), "policy")
+    write_pair(folder, NAME, policy.state_dict(), record)
+    sweep(folder, NAME)
 
 
-def load_policy(folder: str | Path, environment: Any = None) -> LoadedPolicy:
+def load_policy(folder: str | Path, environment: Any = None) -> StoredPolicy:
     """Read a policy that :func:`save_policy` wrote; no code from the files is run.
 
     Args:
         folder: the folder with ``policy.json``.
         environment: if given (an ``Env``, ``VectorEnv`` or SB3 ``VecEnv``), its column names must be those that the
-            policy was trained with, and the policy is built for its number of candidates.
+            policy was trained with, and a candidate policy is built for its number of candidates.
 
     Raises:
         RunError: naming the file that is missing, damaged or does not fit, and the mend.
     """
-    record, tensors = read_pair(Path(folder), "policy", PolicyRecord)
-    source = Path(folder) / "policy.json"
+    record, tensors = read_pair(Path(folder), NAME, PolicyRecord)
+    source = f"{Path(folder) / NAME}.json"
     if record.policy not in POLICIES:
         raise unknown(f"policy class in {source}", record.policy, POLICIES, RunError)
-    shapes = dict(record.observation)
+    _check_shapes(record.observation, record.actions, record.meta, source)
+    shapes: Mapping[Any, Shape] = record.observation
     if environment is not None:
         _check_columns(record.meta, environment, source)
         if record.policy in CANDIDATE_POLICIES:
-            shapes = {key: part.shape for key, part in _attribute(environment, "single_observation_space").items()}
-    actions = shapes["mask"][0] if record.policy in CANDIDATE_POLICIES else record.actions
+            shapes = _shapes(_attribute(environment, "single_observation_space").spaces)
+    actions = shapes["mask"][0] if "mask" in shapes else record.actions
     try:
-        policy = POLICIES[record.policy](
-            _observation_space(shapes), spaces.Discrete(actions), lambda _: 0.0, **_arguments(record)
-        )
+        arguments = _arguments(record)
+        policy = POLICIES[record.policy](_space(shapes), spaces.Discrete(actions), lambda _: 0.0, **arguments)
         policy.load_state_dict(tensors)
-    except (RuntimeError, SettingsError, KeyError, TypeError) as error:
+    except (AssertionError, LookupError, RuntimeError, SettingsError, TypeError) as error:
         raise RunError(f"{source}: does not fit its weights: {error}. Store the policy again.") from None
     policy.set_training_mode(False)
-    return LoadedPolicy(policy, record.meta)
+    return StoredPolicy(policy, record.meta)
 
 
-def write_pair(folder: Path, name: str, tensors: Mapping[str, Tensor], record: Mapping[str, Any]) -> None:
-    """Write tensors, then the JSON record that names them: the rename of the record is the moment of truth."""
-    data = safetensors.torch.save({key: each.detach().cpu().clone().contiguous() for key, each in tensors.items()})
-    digest = hashlib.sha256(data).hexdigest()
-    file = f"{name}-{digest[:12]}.safetensors"
-    with replaced(folder / file) as aside:
-        aside.write_bytes(data)
-    write_json(folder / f"{name}.json", {**record, "tensors": {"file": file, "sha256": digest}})
+def save_sb3_zip(path: str | Path, model: BaseAlgorithm) -> None:
+    """Write the model in Stable-Baselines3's own format, for ``PPO.load(path)`` and the like.
 
-
-R = TypeVar("R", PolicyRecord, Any)
-
-
-def read_pair(folder: Path, name: str, model: type[R]) -> tuple[R, dict[str, Tensor]]:
-    """Read what :func:`write_pair` wrote, checking the record's fields and the tensors' digest.
-
-    Raises:
-        RunError: naming the file that is missing or damaged.
+    Such files hold pickles: load only those that you trust. EdgeGym itself reads none.
     """
-    source = folder / f"{name}.json"
-    try:
-        values = json.loads(source.read_text(encoding="utf-8"))
-        record = model.parse(values if isinstance(values, dict) else {}, str(source))
-    except FileNotFoundError:
-        raise RunError(f"{source}: not found. Give a folder that training has written.") from None
-    except SettingsError as error:
-        raise RunError(f"{error} The file is damaged or of another version: restore it or train again.") from None
-    except (OSError, ValueError) as error:
-        raise RunError(f"{source}: cannot be read ({error}). Restore the file or train again.") from None
-    return record, _read_tensors(folder / record.tensors.file, record.tensors.sha256)
+    with replaced(path) as aside:
+        model.save(aside)
 
 
-def sweep(folder: Path, prefix: str) -> None:
-    """Remove tensors that no record ``PREFIX*.json`` names, and what a killed writer left aside."""
-    named = {_tensor_file(record) for record in folder.glob(f"{prefix}*.json")}
-    for file in [*folder.glob(f"{prefix}*.safetensors"), *folder.glob(f".{prefix}*.part")]:
-        if file.name not in named:
-            file.unlink(missing_ok=True)
-
-
-def _tensor_file(record: Path) -> str | None:
-    try:
-        return json.loads(record.read_text(encoding="utf-8"))["tensors"]["file"]
-    except (OSError, ValueError, LookupError, TypeError):
-        # Saving must not fail because an older record beside it is damaged.
-        return None
-
-
-def _read_tensors(path: Path, sha256: str) -> dict[str, Tensor]:
-    try:
-        data = path.read_bytes()
-        if hashlib.sha256(data).hexdigest() != sha256:
-            raise RunError(f"{path}: damaged or truncated (its SHA-256 is not the recorded one). Restore the file.")
-        return safetensors.torch.load(data)
-    except (OSError, safetensors.SafetensorError) as error:
-        raise RunError(f"{path}: cannot be read ({error}). Restore the file or train again.") from None
+def is_candidate_policy(policy: BasePolicy) -> bool:
+    """Whether the policy scores candidates with shared weights, and so serves any number of them."""
+    return type(policy) in CANDIDATE_POLICIES.values()
 
 
 def _class_name(policy: BasePolicy) -> str:
@@ -240,13 +182,14 @@ def _class_name(policy: BasePolicy) -> str:
 
 def _network(policy: Any) -> dict[str, Any]:
     """The JSON-able settings that rebuild a policy's networks."""
-    if type(policy) in CANDIDATE_POLICIES.values():
-        return policy.settings.model_dump(mode="json")
+    if is_candidate_policy(policy):
+        settings: NetworkSettings = policy.settings
+        return settings.model_dump(mode="json")
     activation, extractor = policy.activation_fn, policy.features_extractor_class
     if activation not in PLAIN_ACTIVATIONS.values() or extractor not in (FlattenExtractor, CombinedExtractor):
         raise RunError(
             f"policy: activation {activation.__name__} with {extractor.__name__} cannot be stored. Allowed: "
-            f"{', '.join(PLAIN_ACTIVATIONS)} with the default features extractor; else use model.save()."
+            f"{', '.join(PLAIN_ACTIVATIONS)} with the default features extractor; else use save_sb3_zip."
         )
     return {"net_arch": policy.net_arch, "activation_fn": activation.__name__}
 
@@ -254,18 +197,37 @@ def _network(policy: Any) -> dict[str, Any]:
 def _arguments(record: PolicyRecord) -> dict[str, Any]:
     if record.policy in CANDIDATE_POLICIES:
         return NetworkSettings.parse(record.network, "network").model_dump()
-    activation = PLAIN_ACTIVATIONS[str(record.network["activation_fn"])]
-    return {"net_arch": record.network["net_arch"], "activation_fn": activation}
+    network = PlainNetwork.parse(record.network, "network")
+    return {"net_arch": network.net_arch, "activation_fn": PLAIN_ACTIVATIONS[network.activation_fn]}
 
 
-def _observation_space(shapes: Mapping[str, tuple[int, ...]]) -> spaces.Space[Any]:
+def _shapes(parts: Mapping[str, spaces.Space[Any]]) -> dict[str, Shape]:
+    return {key: part.shape or () for key, part in parts.items()}
+
+
+def _space(shapes: Mapping[Any, Shape]) -> spaces.Space[Any]:
     if "flat" in shapes:
         return spaces.Box(0.0, 1.0, shapes["flat"], np.float32)
     boxes = {key: spaces.Box(0.0, 1.0, shape, np.float32) for key, shape in shapes.items() if key != "mask"}
     return spaces.Dict({**boxes, "mask": spaces.MultiBinary(shapes["mask"][0])})
 
 
-def _check_columns(meta: PolicyMeta, environment: Any, source: Path) -> None:
+def _check_shapes(shapes: Mapping[Any, Shape], actions: int, meta: PolicyMeta, source: str) -> None:
+    """Refuse observations that do not consist of the named columns."""
+    features, context = len(meta.candidate_features), len(meta.context_features)
+    wanted = {
+        "dict": {"candidates": (actions, features), "context": (context,), "mask": (actions,)},
+        "flat": {"flat": (actions * features + context + actions,)},
+    }
+    if dict(shapes) not in wanted.values():
+        raise RunError(
+            f"{source}: names {features} candidate and {context} context columns for {actions} actions, which does not "
+            f"make observations of {dict(shapes)}. Give candidate_features and context_features of the environment "
+            "that the policy was trained in."
+        )
+
+
+def _check_columns(meta: PolicyMeta, environment: Any, source: str) -> None:
     for field in ("candidate_features", "context_features"):
         trained, found = getattr(meta, field), tuple(_attribute(environment, field))
         if trained != found:

@@ -37,9 +37,7 @@ def did_you_mean(name: str, allowed: Iterable[str]) -> str:
     return f" Did you mean {names[close[0]]!r}?" if close else ""
 
 
-def unknown(
-    kind: str, name: str, allowed: Iterable[str], error: type[EdgeGymError] = EdgeGymError
-) -> EdgeGymError:
+def unknown(kind: str, name: str, allowed: Iterable[str], error: type[EdgeGymError] = EdgeGymError) -> EdgeGymError:
     """Build the error for a name that is not among the allowed ones.
 
     Args:
@@ -50,3 +48,20 @@ def unknown(
     """
     names = sorted(allowed)
     return error(f"unknown {kind} {name!r}.{did_you_mean(name, names)} Known: {', '.join(names) or 'none'}.")
+
+
+def find_name(kind: str, name: str, allowed: Iterable[str]) -> str:
+    """The allowed name that ``name`` means: upper and lower case, hyphens and underscores do not matter.
+
+    Raises:
+        EdgeGymError: naming the allowed ones.
+    """
+    names = list(allowed)
+    for candidate in names:
+        if _plain(candidate) == _plain(name):
+            return candidate
+    raise unknown(kind, name, names)
+
+
+def _plain(name: str) -> str:
+    return "".join(character for character in name.lower() if character.isalnum())

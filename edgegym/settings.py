@@ -123,12 +123,25 @@ def parse_overrides(pairs: Iterable[str]) -> dict[str, Any]:
     return result
 
 
+DISCRIMINATORS = ("kind", "builder")
+"""Keys that say which settings class a mapping is for."""
+
+
 def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Return ``base`` with ``changes`` laid over it, mapping by mapping; neither argument is altered."""
+    """Return ``base`` with ``changes`` laid over it, mapping by mapping; neither argument is altered.
+
+    A mapping that names another ``kind`` or ``builder`` than the one below it replaces that one whole, since the keys
+    of one kind mean nothing to another.
+    """
     result = copy.deepcopy(dict(base))
     for key, value in changes.items():
-        if isinstance(value, Mapping) and isinstance(result.get(key), Mapping):
-            result[key] = merged(result[key], value)
+        below = result.get(key)
+        if isinstance(value, Mapping) and isinstance(below, Mapping) and not _of_other_kind(value, below):
+            result[key] = merged(below, value)
         else:
             result[key] = copy.deepcopy(value)
     return result
+
+
+def _of_other_kind(value: Mapping[str, Any], below: Mapping[str, Any]) -> bool:
+    return any(key in value and value[key] != below.get(key) for key in DISCRIMINATORS)

@@ -147,6 +147,9 @@ def slow_s3fifo(content: list[int], size: list[int], capacity: int) -> tuple[lis
                 ghost.remove(x)
             while held(small) + held(main) + size[x] > capacity:
                 log += [(victim, t) for victim in evict()]
+            if size[x] == share > 1:
+                outcomes.append(0)
+                continue
             warming = not log and held(small) >= share
             (main if known or warming else small).append([x, 0])
             outcomes.append(2)

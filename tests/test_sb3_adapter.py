@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
+import warnings
 from typing import Any
 
 import gymnasium as gym
 import numpy as np
 import pytest
+import torch
 from gymnasium.vector import AutoresetMode
 from stable_baselines3 import PPO
 from stable_baselines3.common.evaluation import evaluate_policy
@@ -18,7 +20,9 @@ from edgegym.agents.candidate_policy import CandidatePolicy
 from edgegym.agents.sb3_adapter import GymVecAdapter, make_sb3_env, random_allowed, sample_observations
 from edgegym.errors import EdgeGymError
 
-from .toy_bandit import ToyBandit
+from .toy_bandit import LEARNERS, ToyBandit, make_model
+
+torch.set_num_threads(1)
 
 
 @pytest.fixture(params=[False, True], ids=["array of dicts", "dict of arrays"])
@@ -29,7 +33,8 @@ def batched_final(request: pytest.FixtureRequest) -> bool:
 def play(env: GymVecAdapter, steps: int, seed: int = 0) -> list[tuple[Any, Any, Any, Any, Any]]:
     """(observation before, reward, done, infos, observation after) of each step, with random allowed actions."""
     generator = np.random.default_rng(seed)
-    observation, result = env.reset(), []
+    observation: Any = env.reset()
+    result = []
     for _ in range(steps):
         after, reward, done, infos = env.step(random_allowed(observation["mask"], generator))
         result.append((observation, reward, done, infos, after))
@@ -80,7 +85,7 @@ def test_flat_observations_have_array_terminal_observations(batched_final: bool)
 
 def test_masks_reach_maskable_algorithms_row_by_row() -> None:
     env = GymVecAdapter(ToyBandit())
-    observation = env.reset()
+    observation: Any = env.reset()
     rows = env.env_method("action_masks")
     assert len(rows) == 8
     assert np.stack(rows).dtype == bool
@@ -102,10 +107,10 @@ def test_attributes_are_shared_by_the_rows() -> None:
 def test_seed_holds_for_the_next_reset_only() -> None:
     env = GymVecAdapter(ToyBandit())
     env.seed(5)
-    first = env.reset()
+    first: Any = env.reset()
     env.reset()
     env.seed(5)
-    again = env.reset()
+    again: Any = env.reset()
     assert env.env.seeds_seen == [5, None, 5]  # type: ignore[attr-defined]
     np.testing.assert_array_equal(first["candidates"], again["candidates"])
 
@@ -122,10 +127,10 @@ def test_single_environments_are_refused_with_the_mend() -> None:
 
 
 def test_make_sb3_env_passes_settings_and_seed() -> None:
-    gym.register("ToyBandit-v0", vector_entry_point=ToyBandit)
+    gym.register("ToyBandit-v0", vector_entry_point=ToyBandit)  # type: ignore[arg-type]
     try:
         env = make_sb3_env("ToyBandit-v0", num_envs=3, seed=11, candidates=9)
-        assert env.reset()["mask"].shape == (3, 9)  # type: ignore[call-overload, index]
+        assert env.reset()["mask"].shape == (3, 9)  # type: ignore[call-overload]
         assert env.get_attr("seeds_seen")[0] == [11]
     finally:
         del gym.registry["ToyBandit-v0"]
@@ -136,9 +141,11 @@ def test_make_sb3_env_passes_settings_and_seed() -> None:
 def test_evaluate_policy_and_vec_monitor_agree_with_the_environment() -> None:
     env = GymVecAdapter(ToyBandit(num_envs=4))
     model = PPO(CandidatePolicy, env, n_steps=8, batch_size=16, seed=0, device="cpu")
-    assert env.env_is_wrapped(Monitor) == [True] * 4  # type: ignore[arg-type]
+    assert env.env_is_wrapped(Monitor) == [True] * 4
     env.seed(1)
-    returns, lengths = evaluate_policy(model, env, n_eval_episodes=12, return_episode_rewards=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        returns, lengths = evaluate_policy(model, env, n_eval_episodes=12, return_episode_rewards=True)
     with pytest.warns(UserWarning, match="already wrapped"):
         monitored = VecMonitor(env)
     monitored.seed(1)
@@ -147,6 +154,32 @@ def test_evaluate_policy_and_vec_monitor_agree_with_the_environment() -> None:
     assert isinstance(lengths, list)
     assert max(lengths) == 5
     PPO(CandidatePolicy, monitored, n_steps=8, batch_size=16, seed=0, device="cpu").learn(64)
+
+
+@pytest.mark.parametrize("name", LEARNERS)
+def test_every_algorithm_trains_without_a_warning(name: str) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model = make_model(name).learn(400)
+    # Stable-Baselines3 keeps the last 100 episode records; all but the first of a row last 5 steps.
+    records = list(model.ep_info_buffer)
+    assert len(records) >= 400 // 5 - 8
+    assert all(record["l"] == 5 and 0 < record["r"] < 5 for record in records[8:])
+
+
+@pytest.mark.parametrize("terminates", [True, False])
+def test_the_learner_bootstraps_at_truncation_only(terminates: bool) -> None:
+    """With one-step episodes and a constant value v, the target is r, and r + gamma v where the episode goes on."""
+    env = GymVecAdapter(ToyBandit(steps=1, terminates=terminates))
+    model = PPO(CandidatePolicy, env, n_steps=8, batch_size=64, n_epochs=1, gamma=0.5, device="cpu")
+    with torch.no_grad():
+        critic: Any = model.policy.critic
+        for parameter in critic.parameters():
+            parameter.zero_()
+        critic.rest[-1].bias.fill_(10.0)
+    model.learn(64)
+    rewards = model.rollout_buffer.returns - (0.0 if terminates else 5.0)
+    assert ((rewards > 0) & (rewards < 1)).all()
 
 
 def test_sampled_observations_are_those_of_allowed_play() -> None:

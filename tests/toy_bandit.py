@@ -1,4 +1,4 @@
-"""A small native vector environment with candidate observations, for the tests of the agents."""
+"""A small native vector environment with candidate observations, and untrained models over it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,12 @@ import numpy as np
 from gymnasium import spaces
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
+from sb3_contrib import MaskablePPO
+from stable_baselines3 import A2C, DQN, PPO
+
+from edgegym.agents.candidate_policy import CandidatePolicy, MaskableCandidatePolicy
+from edgegym.agents.candidate_q import CandidateQPolicy, MaskedDQN
+from edgegym.agents.sb3_adapter import GymVecAdapter
 
 
 class ToyBandit(VectorEnv):
@@ -18,7 +24,7 @@ class ToyBandit(VectorEnv):
     """
 
     candidate_features = ("first", "second", "noise", "constant")
-    context_features = ("weight", "noise")
+    context_features = ("weight", "context_noise")
 
     def __init__(
         self,
@@ -60,7 +66,7 @@ class ToyBandit(VectorEnv):
         mask = (self.np_random.random((self.num_envs, self.k)) < 0.6).astype(np.int8)
         mask[:, 0] = 1
         context = self.np_random.random((self.num_envs, 2), dtype=np.float32)
-        self.now = {"candidates": candidates, "context": context, "mask": mask}
+        self.now: dict[str, Any] = {"candidates": candidates, "context": context, "mask": mask}
 
     def _shown(self) -> Any:
         if not self.flat:
@@ -74,7 +80,7 @@ class ToyBandit(VectorEnv):
         return np.where(self.now["mask"] == 1, earned, earned[:, :1])
 
     def action_masks(self) -> np.ndarray:
-        return self.now["mask"] == 1
+        return np.equal(self.now["mask"], 1)
 
     def step(self, actions: Any) -> tuple[Any, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
         rows = np.arange(self.num_envs)
@@ -112,3 +118,30 @@ def optimum(candidates: int, draws: int = 20_000, seed: int = 123) -> float:
     env = ToyBandit(num_envs=draws, candidates=candidates)
     env.reset(seed=seed)
     return float(env.rewards().max(axis=1).mean())
+
+
+ON_POLICY = {"n_steps": 16, "batch_size": 64}
+OFF_POLICY = {"learning_starts": 64, "buffer_size": 1000, "target_update_interval": 64, "batch_size": 32}
+LEARNERS: dict[str, tuple[Any, Any, dict[str, Any]]] = {
+    "PPO": (PPO, CandidatePolicy, ON_POLICY),
+    "A2C": (A2C, CandidatePolicy, {}),
+    "MaskablePPO": (MaskablePPO, MaskableCandidatePolicy, ON_POLICY),
+    "DQN": (DQN, CandidateQPolicy, OFF_POLICY),
+    "MaskedDQN": (MaskedDQN, CandidateQPolicy, OFF_POLICY),
+    "flat PPO": (PPO, "MlpPolicy", ON_POLICY),
+    "dict PPO": (PPO, "MultiInputPolicy", ON_POLICY),
+    "flat A2C": (A2C, "MlpPolicy", {}),
+    "dict A2C": (A2C, "MultiInputPolicy", {}),
+    "flat MaskablePPO": (MaskablePPO, "MlpPolicy", ON_POLICY),
+    "dict MaskablePPO": (MaskablePPO, "MultiInputPolicy", ON_POLICY),
+    "flat DQN": (DQN, "MlpPolicy", OFF_POLICY),
+    "dict DQN": (DQN, "MultiInputPolicy", OFF_POLICY),
+}
+"""Algorithm, policy and options by name; the first word of a plain policy is the kind of its observation."""
+
+
+def make_model(name: str, seed: int = 0, **bandit: Any) -> Any:
+    """An untrained model of :data:`LEARNERS` over a bandit of its own."""
+    algorithm, policy, options = LEARNERS[name]
+    env = GymVecAdapter(ToyBandit(flat=name.startswith("flat"), **bandit))
+    return algorithm(policy, env, seed=seed, device="cpu", **options)

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from edgegym.evaluation.scores import Kind
+from edgegym.decision.policy import Kind
+from edgegym.evaluation.labels import shortened
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 LEARNED, LOSS, INK, MUTED, GRID, PAPER = "#0072b2", "#d55e00", "#1f2328", "#6b7280", "#e3e6ea", "#ffffff"
 GREYS = ("#4d4d4d", "#6b6b6b", "#858585")
 DASHES: tuple[Any, ...] = ("-", (0, (5, 1.5)), (0, (1.5, 1.2)), (0, (6, 1.5, 1.5, 1.5)))
+BOUND_DASH = (0, (5, 3))
 MARKERS = ("o", "s", "^", "D", "v", "P")
 _STYLE: dict[Any, Any] = {
     "font.size": 9.0,
@@ -90,7 +92,7 @@ def line_style(kind: Kind, number: int) -> dict[str, Any]:
     if kind == "learned":
         return style | {"linewidth": 2.2, "linestyle": DASHES[number % len(DASHES)], "zorder": 4}
     if kind == "bound":
-        return style | {"linewidth": 1.4, "linestyle": (0, (5, 3)), "zorder": 3}
+        return style | {"linewidth": 1.4, "linestyle": BOUND_DASH, "zorder": 3}
     return style | {"linewidth": 1.1, "linestyle": DASHES[(number // len(GREYS)) % len(DASHES)], "zorder": 2}
 
 
@@ -166,7 +168,7 @@ def label_line_ends(axes: Axes, ends: Sequence[End], size: float = 8.0) -> None:
     for end, height, anchor, place in zip(ends, heights, inside, places, strict=True):
         arrow = "" if height == anchor else " \N{UPWARDS ARROW}" if height > anchor else " \N{DOWNWARDS ARROW}"
         axes.annotate(
-            end.label + arrow,
+            shortened(end.label, 34) + arrow,
             xy=(1.0, (anchor - bottom) / (top - bottom)),
             xycoords="axes fraction",
             xytext=(_LEADER[1], place - anchor),

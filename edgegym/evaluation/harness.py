@@ -104,9 +104,8 @@ def run_episodes(
     results = []
     for first in range(0, len(seeds), BATCH):
         batch = seeds[first : first + BATCH]
-        done = first / len(seeds)
-        share = len(batch) / len(seeds)
-        results += _run_batch(task, policy, batch, options, lambda part, d=done, s=share: report(d + s * part))  # type: ignore[misc]
+        before, share = first / len(seeds), len(batch) / len(seeds)
+        results += _run_batch(task, policy, batch, options, lambda part, d=before, s=share: report(d + s * part))  # type: ignore[misc]
     return results
 
 
@@ -140,9 +139,7 @@ def _run_batch(
 
 
 def _act(policy: ActingPolicy, system: System, decisions: Decisions) -> NDArray[np.int64]:
-    columns = Columns(
-        decisions.candidates, decisions.context, system.candidate_features, system.context_features
-    )
+    columns = Columns(decisions.candidates, decisions.context, system.candidate_features, system.context_features)
     return np.asarray(policy.act(columns, decisions.mask.astype(np.bool_)), np.int64)
 
 

@@ -26,17 +26,20 @@ p, li, dd { max-width: 46rem; }
 table { border-collapse: collapse; font-size: .875rem; font-variant-numeric: tabular-nums; min-width: 100%; }
 caption { text-align: left; color: var(--muted); padding-bottom: .5rem; }
 th, td { padding: .35rem .7rem; text-align: right; border-bottom: 1px solid var(--line); }
-td { white-space: nowrap; }
+td { white-space: nowrap; vertical-align: top; }
 th { vertical-align: bottom; font-weight: 600; }
 th:first-child, td:first-child, .words { text-align: left; }
-td:first-child { position: sticky; left: 0; background: var(--paper); }
+td:first-child { position: sticky; left: 0; background: var(--paper); white-space: normal; min-width: 8rem;
+  overflow-wrap: anywhere; }
+td.words { white-space: normal; min-width: 6rem; }
+.wide + .wide { margin-top: 2rem; }
 tr.first td, tr.first th { border-top: 2px solid var(--line); }
 tr.learned td { color: var(--learned); font-weight: 600; }
 tr.bound td { color: var(--muted); font-style: italic; }
 tr td.better { color: var(--gain); }
 tr td.worse { color: var(--loss); }
 tr td.open { color: var(--open); }
-small { color: var(--muted); font-weight: 400; font-size: .95em; }
+td small { display: block; color: var(--muted); font-weight: 400; font-size: .9em; }
 tr.learned small { color: inherit; opacity: .85; }
 figure { margin: 1.5rem 0 2.25rem; break-inside: avoid; }
 figure svg { display: block; width: 100%; height: auto; min-width: 34rem; }
@@ -54,24 +57,26 @@ dl.provenance dd { font-family: ui-monospace, "DejaVu Sans Mono", monospace; fon
 
 READING = """
 <dl>
+<dt>Mean</dt><dd>The plain mean over all runs and episodes. It ranks the policies and decides which heuristic is the
+best one.</dd>
 <dt>Interquartile mean</dt><dd>The mean of the middle half of all scores (every run on every episode): a quarter of
 them, the best and the worst alike, is left out at either end, so that a few odd episodes do not decide.</dd>
-<dt>[low, high]</dt><dd>A 95 % bootstrap interval: 2,000 times the runs (for a policy with a single run: the episodes)
-are drawn anew, with repetition, and the middle 95 % of the results is shown. Each run is one training from another
-seed. Intervals of a trained policy and of a heuristic thus speak of different things; to compare the two, look at
-the differences.</dd>
-<dt>Minus the best heuristic</dt><dd>The mean difference to the best heuristic on the same episodes, so that easy and
-hard episodes cancel; its interval varies runs and episodes together. An interval without 0 shows a difference; its
-sign, with the arrow of the metric, says for whom.</dd>
-<dt>P beats</dt><dd>The probability that a run of the policy beats the heuristic on an episode, a tie counting one
-half: 1 is always, 0.5 is a draw, 0 is never. &ldquo;P beats all&rdquo; is the probability for the heuristic that is
-hardest to beat.</dd>
+<dt>[low, high]</dt><dd>A {level:g} % bootstrap interval: {resamples:,} times the runs (for a policy with a single run:
+the episodes) are drawn anew, with repetition, and the middle {level:g} % of the results is shown. Each run is one
+training from another seed. A single run of a single episode has no interval. Intervals of a trained policy and of a
+heuristic thus speak of different things; to compare the two, look at the differences.</dd>
+<dt>Minus best heuristic</dt><dd>The difference of the means on the same episodes, so that easy and hard episodes
+cancel; its interval varies runs and episodes together, whichever are several. An interval without 0 shows a
+difference; its sign, with the arrow of the metric, says for whom.</dd>
+<dt>P</dt><dd>The probability of improvement: that a run of the policy beats the heuristic on an episode, a tie counting
+one half: 1 is always, 0.5 is a draw, 0 is never. &ldquo;Lowest P&rdquo; is that for the heuristic that is hardest to
+beat.</dd>
 <dt>Gap closed</dt><dd>How far the policy goes from the best heuristic (0 %) to the bound (100 %), which nothing can
 exceed and which may be out of reach without knowing the future. Below 0 % the policy is worse than the
 heuristic.</dd>
 <dt>Better</dt><dd>A learned policy is called better than every heuristic only if the interval of its difference to
 each of them leaves out 0 and its P is at least 0.95 against each. It is called worse as soon as it is shown to be
-worse than one.</dd>
+worse than one. Marks in the table of the other metrics are not corrected for the number of metrics.</dd>
 </dl>
 """
 
@@ -92,6 +97,7 @@ PAGE = """<!DOCTYPE html>
 <section>
 <h2>Scores</h2>
 {tables}
+{losses}
 {notes}
 </section>
 {figures}

@@ -12,17 +12,18 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import trim_mean
 
 Floats = NDArray[np.float64]
 Resampled = Literal["runs", "episodes", "runs and episodes", "nothing"]
 Scheme = Literal["runs", "stratified"]
 
 RESAMPLES = 2000
-_COVERED = (0.025, 0.975)
+LEVEL = 0.95
 _CELLS_AT_ONCE = 4_000_000
 
 
@@ -32,10 +33,10 @@ class Estimate:
 
     Attributes:
         value: the statistic of the scores as they are.
-        low: lower end of the interval; NaN where no interval can be given although resampling was possible.
-        high: upper end of the interval.
-        resampled: what the interval varies. ``"nothing"``: one run of one episode, the interval is the point and
-            carries no information.
+        low: lower end of the interval; NaN where none can be given.
+        high: upper end of the interval; NaN where none can be given.
+        resampled: what the interval varies. ``"nothing"``: one run of one episode says nothing about uncertainty,
+            so there is no interval.
     """
 
     value: float
@@ -43,28 +44,40 @@ class Estimate:
     high: float
     resampled: Resampled
 
+    @classmethod
+    def point(cls, value: float) -> Self:
+        """A number that has no interval."""
+        return cls(value, math.nan, math.nan, "nothing")
+
     @property
     def informative(self) -> bool:
-        """Whether the interval says something about uncertainty."""
-        return self.resampled != "nothing" and not math.isnan(self.low)
+        """Whether there is an interval."""
+        return not math.isnan(self.low)
 
     def excludes(self, number: float) -> bool:
-        """Whether an informative interval leaves ``number`` out."""
+        """Whether there is an interval and it leaves ``number`` out."""
         return self.informative and not self.low <= number <= self.high
 
-    def text(self, factor: float = 1.0, signed: bool = False, decimals: int | None = None) -> str:
-        """Return ``0.512 [0.508, 0.517]``, by default rounded to two digits of the interval's width.
+    def texts(self, factor: float = 1.0, signed: bool = False, decimals: int | None = None) -> tuple[str, str]:
+        """Return ``("0.512", "[0.508, 0.517]")``, by default rounded to two digits of the interval's width.
 
         Args:
             factor: multiplies the numbers, for example 1000 to show seconds as milliseconds.
             signed: whether to write the plus sign of a positive value.
             decimals: digits after the point; None: by the interval's width.
+
+        Returns:
+            The value and its interval, which is empty where there is none or it has no width.
         """
         value, low, high = (factor * number for number in (self.value, self.low, self.high))
         digits = _decimals(value, high - low) if decimals is None else decimals
         shown = [f"{number:,.{digits}f}".replace("-", "\N{MINUS SIGN}") for number in (value, low, high)]
         plus = "+" if signed and value > 0.0 else ""
-        return f"{plus}{shown[0]}" + (f" [{shown[1]}, {shown[2]}]" if self.informative else "")
+        return plus + shown[0], f"[{shown[1]}, {shown[2]}]" if self.informative and low < high else ""
+
+    def text(self, factor: float = 1.0, signed: bool = False, decimals: int | None = None) -> str:
+        """Join :meth:`texts`: ``0.512 [0.508, 0.517]``."""
+        return " ".join(filter(None, self.texts(factor, signed, decimals)))
 
 
 def _decimals(value: float, width: float) -> int:
@@ -79,18 +92,13 @@ def _decimals(value: float, width: float) -> int:
 def interquartile_mean(values: Floats, axis: int | None = None) -> Floats:
     """Mean of the middle half: a quarter of the values, rounded down, is dropped at each end.
 
-    Equal to ``scipy.stats.trim_mean(values, 0.25)``. More robust than the mean, less wasteful than the median.
+    More robust than the mean, less wasteful than the median.
 
     Args:
         values: any shape, at least one value along ``axis``, no NaN.
         axis: the axis to reduce; None: all values together.
     """
-    values = np.asarray(values, dtype=np.float64)
-    values, axis = (values.ravel(), 0) if axis is None else (values, axis)
-    count = values.shape[axis]
-    cut = count // 4
-    ordered = np.partition(values, (cut, count - cut - 1), axis=axis)
-    return np.asarray(np.take(ordered, np.arange(cut, count - cut), axis=axis).mean(axis=axis))
+    return np.asarray(trim_mean(values, 0.25, axis=axis))
 
 
 def interquartile_estimate(
@@ -132,29 +140,27 @@ def _resampled(values: Floats, rng: np.random.Generator, scheme: Scheme, resampl
         yield cells.reshape(count, -1)
 
 
-def optimality_gap(values: Floats, target: Floats, better: str) -> Floats:
+def optimality_gap(
+    values: Floats, target: Floats, better: str, rng: np.random.Generator, resamples: int = RESAMPLES
+) -> Estimate:
     """Mean shortfall from a target; what exceeds the target does not make up for what misses it.
+
+    The interval resamples runs and episodes, each where there are several.
 
     Args:
         values: (runs, episodes).
         target: what would be optimal, for example a bound per episode; broadcast to ``values``.
         better: ``"higher"`` or ``"lower"``.
+        rng: draws the resamples.
+        resamples: number of bootstrap resamples.
 
     Returns:
         The gap, >= 0, in the unit of the values.
     """
-    return np.asarray(np.maximum(_sign(better) * (target - values), 0.0).mean())
-
-
-def optimality_gap_estimate(
-    values: Floats, target: Floats, better: str, rng: np.random.Generator, resamples: int = RESAMPLES
-) -> Estimate:
-    """:func:`optimality_gap` with its interval, over runs and episodes where there are several."""
     shortfall = np.maximum(_sign(better) * (target - _scores(values)), 0.0)
     by_run, by_episode = (_weights(count, rng, resamples) for count in shortfall.shape)
-    return _estimate(
-        float(shortfall.mean()), _weighted_means(shortfall, by_run, by_episode), _resampled_axes(shortfall)
-    )
+    drawn = _weighted_means(shortfall, by_run, by_episode)
+    return _estimate(float(shortfall.mean()), drawn, _resampled_axes(shortfall))
 
 
 def probability_of_improvement(
@@ -260,8 +266,10 @@ def _resampled_axes(*scores: Floats) -> Resampled:
 
 
 def _estimate(value: float, drawn: Floats, resampled: Resampled) -> Estimate:
-    """Percentile interval around ``value``."""
-    low, high = np.quantile(drawn, _COVERED) if resampled != "nothing" else (value, value)
+    """Percentile interval around ``value``; none where nothing varies."""
+    if resampled == "nothing":
+        return Estimate.point(value)
+    low, high = np.quantile(drawn, (0.5 - LEVEL / 2, 0.5 + LEVEL / 2))
     return Estimate(value, float(low), float(high), resampled)
 
 

@@ -2,31 +2,56 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from textwrap import fill
 from typing import TYPE_CHECKING
 
 from edgegym.decision.metrics import Metric
-from edgegym.evaluation.scores import Kind
-from edgegym.evaluation.standings import Comparison, Outcome, Standing
+from edgegym.decision.policy import Kind
+from edgegym.evaluation.comparison import Comparison
+from edgegym.evaluation.labels import shortened, with_unit, words
+from edgegym.evaluation.standings import Standing
 from edgegym.evaluation.statistics import Estimate
+from edgegym.evaluation.verdicts import intervals, losses, verdict
 
 if TYPE_CHECKING:
     from rich.table import Table
 
 NOTHING = "\N{EN DASH}"
+WORDY = ("policy", "verdict")
 _KIND_STYLES = {"heuristic": "", "learned": "bold bright_blue", "bound": "dim italic"}
-_OUTCOME_STYLES = {"better": "bold green", "better on average": "green", "worse": "bold red"}
+_SIGN_STYLES = {1: "bold green", -1: "bold red"}
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What stands in a table under one heading.
+
+    Attributes:
+        text: a number or words.
+        interval: ``[low, high]``, or empty.
+        sign: +1 where a gain of a learned policy is shown, -1 for a loss.
+        minor: whether the interval may be left out where room is short.
+    """
+
+    text: str
+    interval: str = ""
+    sign: int = 0
+    minor: bool = False
+
+    @property
+    def line(self) -> str:
+        """Number and interval in one line."""
+        return f"{self.text} {self.interval}".rstrip()
 
 
 @dataclass(frozen=True)
 class Row:
-    """One policy: the cells under the columns of its sheet, the last one the verdict where a sheet has one."""
+    """One policy, its name in the first cell."""
 
     kind: Kind
-    outcome: Outcome | None
-    cells: tuple[str, ...]
+    cells: tuple[Cell, ...]
 
 
 @dataclass(frozen=True)
@@ -38,158 +63,185 @@ class Sheet:
     rows: tuple[Row, ...]
 
 
-def judgement_sheet(comparison: Comparison, brief: bool = False) -> Sheet:
+def judgement_sheet(comparison: Comparison) -> Sheet:
     """The primary metric and what follows from it: heuristics best first, learned policies, bounds.
 
-    Args:
-        comparison: what to show.
-        brief: leave out the intervals of the probabilities.
+    Columns that are empty for every policy (no bound, no learned policy) are left out.
     """
-    best = comparison.best_heuristic
-    heading = _heading(comparison, comparison.primary)
-    columns = (
-        "policy",
-        "runs",
-        heading,
-        f"minus {best}",
-        f"P beats {best}",
-        "P beats all",
-        "gap closed [%]",
-        "verdict",
+    primary = comparison.primary
+    factor, unit = comparison.unit(primary)
+    columns: dict[str, Callable[[Standing], Cell]] = {
+        "policy": lambda one: Cell(one.policy),
+        "runs": lambda one: Cell(str(one.runs)),
+        f"mean {with_unit(primary, unit, arrow=True)}": lambda one: _mean(one, factor),
+        "interquartile mean": lambda one: _cell(one.metrics[primary.name], factor),
+        "minus best heuristic": lambda one: _difference(one, primary, factor),
+        "P beats best": lambda one: _probability(
+            versus.probability if (versus := one.versus_best.get(primary.name)) else None
+        ),
+        "lowest P": lambda one: _probability(one.lowest_probability),
+        "gap closed [%]": lambda one: _cell(one.gap_closed, 100.0),
+        "verdict": lambda one: _verdict(one, comparison),
+    }
+    cells = {name: [cell(one) for one in comparison.standings] for name, cell in columns.items()}
+    shown = {name: column for name, column in cells.items() if any(cell.text != NOTHING for cell in column)}
+    rows = (
+        Row(one.kind, row) for one, row in zip(comparison.standings, zip(*shown.values(), strict=True), strict=True)
     )
-    title = f"Interquartile means over {comparison.episodes} episodes with 95 % intervals, decided by {heading}"
-    return Sheet(title, columns, tuple(_judged(one, comparison, brief) for one in comparison.standings))
-
-
-def _judged(standing: Standing, comparison: Comparison, brief: bool) -> Row:
-    """One row of the judgement sheet."""
-    factor, _ = comparison.unit(comparison.primary)
-    versus = standing.against.get(comparison.best_heuristic)
-    gap = standing.gap_closed
-    verdict = standing.verdict.outcome if standing.verdict else None
-    role = "best heuristic" if standing.policy == comparison.best_heuristic else NOTHING
-    role = "bound" if standing.kind == "bound" else role
-    cells = (
-        standing.policy,
-        str(standing.runs),
-        _estimate(standing, comparison, comparison.primary),
-        versus.difference.text(factor, signed=True) if versus else NOTHING,
-        _probability(versus.probability if versus else None, brief),
-        _probability(standing.over_every, brief),
-        gap.text(100.0) if gap else NOTHING,
-        verdict or role,
+    title = (
+        f"{words(primary)} over {comparison.episodes} episode{'s' * (comparison.episodes > 1)}, "
+        f"best heuristic in hindsight: {comparison.best_heuristic}"
     )
-    return Row(standing.kind, verdict, cells)
-
-
-def _probability(estimate: Estimate | None, brief: bool) -> str:
-    """Two decimals, with the interval unless brief."""
-    if estimate is None:
-        return NOTHING
-    return f"{estimate.value:.2f}" if brief else estimate.text(decimals=2)
+    return Sheet(title, tuple(shown), tuple(rows))
 
 
 def metrics_sheet(comparison: Comparison) -> Sheet | None:
-    """All other metrics, or None where there is only the primary one."""
+    """All other metrics, or None where there is only the primary one.
+
+    A learned policy's cell says where it is shown to be better or worse than the best heuristic.
+    """
     others = comparison.metrics[1:]
     if not others:
         return None
-    columns = ("policy", *(_heading(comparison, metric) for metric in others))
+    units = {metric.name: comparison.unit(metric) for metric in others}
     rows = (
-        Row(one.kind, None, (one.policy, *(_estimate(one, comparison, metric) for metric in others)))
+        Row(one.kind, (Cell(one.policy), *(_marked(one, metric, units[metric.name][0]) for metric in others)))
         for one in comparison.standings
     )
-    return Sheet("The other metrics: interquartile means with 95 % intervals", columns, tuple(rows))
+    columns = ("policy", *(with_unit(metric, units[metric.name][1], arrow=True) for metric in others))
+    title = f"The other metrics, interquartile means; better and worse: than {comparison.best_heuristic}"
+    return Sheet(title, columns, tuple(rows))
 
 
-def title_of(metric: Metric) -> str:
-    """The metric's name as words."""
-    return metric.name.replace("_", " ")
+def _cell(estimate: Estimate | None, factor: float = 1.0) -> Cell:
+    """Value and interval, or a dash."""
+    return Cell(*estimate.texts(factor)) if estimate else Cell(NOTHING)
 
 
-def _heading(comparison: Comparison, metric: Metric) -> str:
-    """Name, unit and an arrow for the better direction."""
-    unit = comparison.unit(metric)[1]
-    arrow = {"higher": " \N{UPWARDS ARROW}", "lower": " \N{DOWNWARDS ARROW}"}.get(metric.better, "")
-    return title_of(metric) + (f" [{unit}]" if unit else "") + arrow
+def _mean(standing: Standing, factor: float) -> Cell:
+    """The plain mean with four digits."""
+    return Cell(NOTHING) if standing.mean is None else Cell(Estimate.point(standing.mean).text(factor))
 
 
-def _estimate(standing: Standing, comparison: Comparison, metric: Metric) -> str:
-    """Value with interval."""
-    estimate = standing.metrics[metric.name]
-    return estimate.text(comparison.unit(metric)[0]) if estimate else NOTHING
+def _difference(standing: Standing, metric: Metric, factor: float) -> Cell:
+    """Paired difference to the best heuristic."""
+    versus = standing.versus_best.get(metric.name)
+    if versus is None:
+        return Cell(NOTHING)
+    return Cell(*versus.difference.texts(factor, signed=True), versus.sign if standing.kind == "learned" else 0)
 
 
-def sheets(comparison: Comparison, brief: bool = False) -> list[Sheet]:
+def _probability(estimate: Estimate | None) -> Cell:
+    """Two decimals."""
+    return Cell(*estimate.texts(decimals=2), minor=True) if estimate else Cell(NOTHING)
+
+
+def _verdict(standing: Standing, comparison: Comparison) -> Cell:
+    """The judgement of a learned policy, the role of another one."""
+    if standing.policy == comparison.best_heuristic:
+        return Cell("best heuristic")
+    if standing.kind == "bound":
+        return Cell("bound" if standing.policy == comparison.bound else "not used as bound")
+    sign = {"better": 1, "better on average": 1, "worse": -1}.get(standing.outcome or "", 0)
+    return Cell(verdict(standing) or NOTHING, sign=sign)
+
+
+def _marked(standing: Standing, metric: Metric, factor: float) -> Cell:
+    """Interquartile mean, with a word where a learned policy differs from the best heuristic."""
+    cell = _cell(standing.metrics[metric.name], factor)
+    versus = standing.versus_best.get(metric.name)
+    if standing.kind != "learned" or versus is None or versus.sign == 0:
+        return cell
+    return Cell(f"{'better' if versus.sign > 0 else 'worse'} {cell.text}", cell.interval, versus.sign)
+
+
+def sheets(comparison: Comparison) -> list[Sheet]:
     """The judgement sheet, then the sheet of the other metrics where there are some."""
-    return [sheet for sheet in (judgement_sheet(comparison, brief), metrics_sheet(comparison)) if sheet]
+    return [sheet for sheet in (judgement_sheet(comparison), metrics_sheet(comparison)) if sheet]
 
 
-def terminal_tables(comparison: Comparison, width: int = 120) -> list[Table]:
-    """Rich tables for the terminal: one for the judgement, one for the other metrics; learned policies stand out.
+def footnotes(comparison: Comparison) -> list[str]:
+    """What stands below the tables: what the intervals are over, losses first spelt out, then the notes."""
+    return [*losses(comparison), intervals(comparison), *comparison.notes]
+
+
+def comparison_table(comparison: Comparison, width: int = 120) -> Table:
+    """Rich table of the judgement, with losses and notes below; learned policies stand out.
 
     Args:
         comparison: what to show.
         width: columns of the terminal; intervals go below their numbers where a line would be longer.
     """
-    return [_terminal(sheet, width) for sheet in sheets(comparison, brief=True)]
+    return _terminal(judgement_sheet(comparison), width, "\n".join(footnotes(comparison)))
 
 
-def _terminal(sheet: Sheet, width: int) -> Table:
+def metrics_table(comparison: Comparison, width: int = 120) -> Table | None:
+    """Rich table of the other metrics, or None where there is only the primary one; arguments as above."""
+    sheet = metrics_sheet(comparison)
+    return _terminal(sheet, width) if sheet else None
+
+
+def _terminal(sheet: Sheet, width: int, caption: str = "") -> Table:
     """Draw one sheet; cells are Text, so that names with brackets are not taken for markup."""
     from rich import box
     from rich.table import Table
     from rich.text import Text
 
-    title = Text(sheet.title)
-    table = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left", padding=(0, 1, 0, 0), show_edge=False)
+    table = Table(
+        title=Text(sheet.title),
+        caption=Text(caption) if caption else None,
+        box=box.SIMPLE_HEAD,
+        title_justify="left",
+        caption_justify="left",
+        padding=(0, 1, 0, 0),
+        show_edge=False,
+    )
     headings, rows = _fitted(sheet, width)
-    for heading, right in zip(headings, _numeric(sheet), strict=True):
-        table.add_column(Text(heading), justify="right" if right else "left", overflow="fold")
-    previous = None
-    for row, texts in zip(sheet.rows, rows, strict=True):
-        if previous not in (None, row.kind):
-            table.add_section()
-        previous = row.kind
-        cells = [Text(text, style=_KIND_STYLES[row.kind]) for text in texts]
-        if row.outcome:
-            cells[-1] = Text(texts[-1], style=_OUTCOME_STYLES.get(row.outcome, "yellow"))
-        table.add_row(*cells)
+    for heading, name in zip(headings, sheet.columns, strict=True):
+        table.add_column(Text(heading), justify="left" if name in WORDY else "right", overflow="fold")
+    kinds = [row.kind for row in sheet.rows]
+    for row, texts, following in zip(sheet.rows, rows, [*kinds[1:], None], strict=True):
+        styles = [_SIGN_STYLES.get(cell.sign, _KIND_STYLES[row.kind]) for cell in row.cells]
+        drawn = [Text(text, style=style) for text, style in zip(texts, styles, strict=True)]
+        table.add_row(*drawn, end_section=following != row.kind)
     return table
 
 
 def _fitted(sheet: Sheet, width: int) -> tuple[list[str], list[list[str]]]:
     """Headings and cells, broken into lines to fit the width.
 
-    Whole cells on a line if all fit, else intervals below their numbers, else a line a word.
+    Whole cells on a line if all fit, else intervals below their numbers, else without the minor intervals, else
+    intervals on two lines.
     """
-    for broken in (lambda cell: cell, lambda cell: cell.replace(" [", "\n["), lambda cell: cell.replace(" ", "\n")):
-        rows = [[row.cells[0], *map(broken, row.cells[1:])] for row in sheet.rows]
+    ways: tuple[Callable[[Cell], str], ...] = (
+        lambda cell: cell.line,
+        lambda cell: f"{fill(cell.text, 12)}\n{cell.interval}".rstrip(),
+        lambda cell: fill(cell.text, 12) + ("" if cell.minor else f"\n{cell.interval}".rstrip()),
+        lambda cell: "\n".join([fill(cell.text, 12), *cell.interval.split()]),
+    )
+    for way in ways:
+        rows = [[shortened(row.cells[0].text, 24), *map(way, row.cells[1:])] for row in sheet.rows]
         widths = [
             max(len(part) for text in (heading.replace(" ", "\n"), *column) for part in text.split("\n"))
             for heading, *column in zip(sheet.columns, *rows, strict=True)
         ]
-        if sum(widths) + 2 * len(widths) <= width:
+        if sum(widths) + 2 * len(widths) - 1 <= width:
             break
     return [fill(heading, least) for heading, least in zip(sheet.columns, widths, strict=True)], rows
 
 
-def _numeric(sheet: Sheet) -> list[bool]:
-    """Which columns hold numbers."""
-    return [name not in ("policy", "verdict") for name in sheet.columns]
-
-
 def markdown(comparison: Comparison) -> str:
-    """Markdown tables: the judgement, then the other metrics; learned policies in bold."""
-    return "\n\n".join(_markdown(sheet) for sheet in sheets(comparison)) + "\n"
+    """Markdown tables, the judgement and the other metrics, then losses and notes; learned policies in bold."""
+    notes = "\n".join(f"- {_escaped(note)}" for note in footnotes(comparison))
+    return "\n\n".join([*map(_markdown, sheets(comparison)), notes]) + "\n"
 
 
 def _markdown(sheet: Sheet) -> str:
     """One table with its title above."""
-    rule = ["---:" if right else "---" for right in _numeric(sheet)]
-    lines = [f"{sheet.title}:", "", _line(sheet.columns), _line(rule)]
+    rule = ["---" if name in WORDY else "---:" for name in sheet.columns]
+    lines = [f"{_escaped(sheet.title)}:", "", _line(sheet.columns), _line(rule)]
     for row in sheet.rows:
-        cells = [_escaped(cell) for cell in row.cells]
+        cells = [_escaped(cell.line) for cell in row.cells]
         if row.kind == "learned":
             cells = [f"**{cell}**" for cell in cells]
         lines.append(_line(cells))
@@ -201,6 +253,6 @@ def _line(cells: Sequence[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def _escaped(cell: str) -> str:
+def _escaped(text: str) -> str:
     """Keep a policy's name from breaking the table."""
-    return cell.replace("\\", "\\\\").replace("|", "\\|").replace("*", "\\*").replace("<", "&lt;")
+    return text.replace("\\", "\\\\").replace("|", "\\|").replace("*", "\\*").replace("<", "&lt;")

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from edgegym.errors import TraceError
@@ -124,9 +125,7 @@ class RequestTrace:
         content = dense_ids(kept)
         size = np.ones(int(content.max()) + 1 if len(content) else 0, np.int64)
         size[content] = self.size[kept]
-        return RequestTrace(
-            self.time[window], content, size, self.node[window], f"{self.source}[{start}:{stop}]"
-        )
+        return RequestTrace(self.time[window], content, size, self.node[window], f"{self.source}[{start}:{stop}]")
 
 
 def dense_ids(ids: NDArray[Any]) -> NDArray[np.int32]:
@@ -137,11 +136,47 @@ def dense_ids(ids: NDArray[Any]) -> NDArray[np.int32]:
 
     Returns:
         (n,) int32.
+
+    Raises:
+        TraceError: if the ids are no integers.
     """
-    _, first, inverse = np.unique(ids, return_index=True, return_inverse=True)
-    rank = np.empty(len(first), np.int32)
-    rank[np.argsort(first, kind="stable")] = np.arange(len(first), dtype=np.int32)
-    return rank[inverse.reshape(-1)]
+    ids = np.asarray(ids)
+    if ids.dtype.kind not in "iub" and len(ids):
+        raise TraceError(f"ids have type {ids.dtype}; integers are needed, number other values first.")
+    # Equal values have equal bits within one integer type, so unsigned ids may be read as signed ones.
+    bits = np.ascontiguousarray(ids, np.uint64 if ids.dtype.kind == "u" else np.int64).view(np.int64)
+    dense = np.empty(len(bits), np.int32)
+    table = np.full(1 << (2 * len(bits)).bit_length(), -1, np.int32)
+    number_by_value(bits, dense, table, np.empty(len(bits), np.int64))
+    return dense
+
+
+@njit(cache=True)
+def number_by_value(
+    ids: NDArray[np.int64], dense: NDArray[np.int32], table: NDArray[np.int32], value: NDArray[np.int64]
+) -> None:
+    """Fill ``dense`` with the numbers of ``ids`` by a hash table with linear probing.
+
+    Args:
+        ids: (n,).
+        dense: (n,) filled.
+        table: (power of two above n,) of -1, scratch.
+        value: (n,) scratch, the value that each number stands for.
+    """
+    known = 0
+    for i in range(len(ids)):
+        code = np.uint64(ids[i])
+        # The finishing steps of MurmurHash3: ids may agree in their low bits.
+        code = (code ^ (code >> np.uint64(33))) * np.uint64(0xFF51AFD7ED558CCD)
+        code = (code ^ (code >> np.uint64(33))) * np.uint64(0xC4CEB9FE1A85EC53)
+        slot = np.int64((code ^ (code >> np.uint64(33))) & np.uint64(len(table) - 1))
+        while table[slot] >= 0 and value[table[slot]] != ids[i]:
+            slot = (slot + 1) & (len(table) - 1)
+        if table[slot] < 0:
+            table[slot] = known
+            value[known] = ids[i]
+            known += 1
+        dense[i] = table[slot]
 
 
 def next_uses(content: NDArray[np.int32], contents: int) -> NDArray[np.int32]:

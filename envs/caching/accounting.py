@@ -125,7 +125,9 @@ def trace_costs(
     return retrieval
 
 
-def episode_return(log: Log, origin_s: NDArray[np.float64], retrieval_s: NDArray[np.float64], weights: RewardWeights) -> float:
+def episode_return(
+    log: Log, origin_s: NDArray[np.float64], retrieval_s: NDArray[np.float64], weights: RewardWeights
+) -> float:
     """Sum of the reward terms over an episode.
 
     Args:

@@ -9,7 +9,6 @@ import numpy as np
 from numba import njit
 
 from edgegym.decision.inlining import inlined
-
 from edgegym.decision.scaling import OCTAVES, log_unit, unit
 from edgegym.envs.caching.kernel import LONG, SHORT, advance, capacity_in_contents, nearest_holder, retrieval_s
 from edgegym.envs.caching.state import FIFO, GDSF, LFU, LRU, NEVER, State

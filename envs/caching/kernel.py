@@ -10,9 +10,8 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from edgegym.decision.inlining import inlined
-
 from edgegym.decision.draws import below
+from edgegym.decision.inlining import inlined
 from edgegym.decision.scaling import fast_exp2, fast_log2
 from edgegym.envs.caching.orders import append, enter, heap_victim, leave, list_victim, unlink
 from edgegym.envs.caching.state import (
@@ -324,4 +323,6 @@ def _keep_value(state: State, row: int, content: int) -> float:
     worth = rules.hit + (rules.byte_hit + rules.backhaul_saved) * record.bytes / MEGABYTE
     worth += rules.latency_saved * retrieval_s(state.fetch_s, state.byte_s, r.node, origin, record.bytes)
     share = _occupancy(state, record.bytes) * contents / state.rows[row].capacity
+    if rules.horizon > 100.0:
+        return worth / share * np.exp(-distance / ((rules.horizon - 100.0) * contents))
     return worth / share / (1.0 + distance / (rules.horizon * contents))

@@ -9,10 +9,8 @@ until it is true. A hit so costs a list move, and an insertion or eviction two s
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from edgegym.decision.inlining import inlined
-
 from edgegym.envs.caching.state import (
     CONTENT,
     FIFO_LIST,
@@ -20,6 +18,7 @@ from edgegym.envs.caching.state import (
     LFU_HEAP,
     LRU_LIST,
     PLACE,
+    SLOT_COLUMNS,
     State,
 )
 
@@ -53,7 +52,8 @@ def leave(state: State, row: int, n: int, content: int) -> None:
     records[content].slot = 0
     node.residents = last - 1
     if slot != last:
-        slots[slot] = slots[last]
+        for column in range(SLOT_COLUMNS):
+            slots[slot, column] = slots[last, column]
         records[slots[slot, CONTENT]].slot = slot
         for base in (LRU_LIST, FIFO_LIST):
             slots[slots[slot, base], base + 1] = slot

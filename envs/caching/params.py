@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
+from edgegym.envs.caching.capacity import Unit, check_capacity
 from edgegym.network.topology import TopologySettings
 from edgegym.settings import Settings
 from edgegym.workload.sources import ShotNoiseSettings, WorkloadSettings
-
-PERCENT = re.compile(r"(\d+(?:\.\d+)?)\s*%")
 
 
 class RewardWeights(Settings):
@@ -49,7 +47,7 @@ class CachingParams(Settings):
     """Link card between a user and the edge node: its round trip is part of every latency."""
     capacity: int | str = "2%"
     """Capacity of each node's cache, in ``unit``; ``"N%"`` is of the episode's distinct contents, rounded."""
-    unit: Literal["objects", "bytes"] = "bytes"
+    unit: Unit = "bytes"
     """What the capacity counts."""
     candidates: int = Field(16, ge=4, le=1024)
     """Residents nominated per decision; the action space has one more, candidate 0 = admit nothing."""
@@ -59,12 +57,7 @@ class CachingParams(Settings):
     @field_validator("capacity")
     @classmethod
     def _at_least_one(cls, capacity: int | str) -> int | str:
-        if isinstance(capacity, int):
-            if capacity < 1:
-                raise ValueError("capacity must be at least 1")
-        elif not PERCENT.fullmatch(capacity.strip()) or float(capacity.strip()[:-1]) <= 0:
-            raise ValueError("needs a number of objects or bytes, for example 205, or a share, for example '1%'")
-        return capacity
+        return check_capacity(capacity)
 
 
 PRESETS: Mapping[str, Mapping[str, Any]] = {

@@ -13,6 +13,7 @@ from edgegym.decision.metrics import Metric
 from edgegym.decision.system import Decisions, System, check_options
 from edgegym.envs.caching import columns, kernel
 from edgegym.envs.caching.accounting import METRICS, Log, episode_metrics, hit_ratio_series
+from edgegym.envs.caching.capacity import resolve_capacity
 from edgegym.envs.caching.params import PRESETS, CachingParams
 from edgegym.envs.caching.state import ROW_ARRAYS, State, allocate
 from edgegym.errors import SettingsError
@@ -51,7 +52,6 @@ class CachingSystem(System):
         if self.nodes > MAX_NODES:
             raise SettingsError(f"topology: {self.nodes} edge nodes found; at most {MAX_NODES} are allowed.")
         self.source = Source(params.workload, self.nodes)
-        self._capacity: int | None = None
         self._state = self._allocate(requests=1, contents=1, slots=1)
 
     @property
@@ -82,9 +82,7 @@ class CachingSystem(System):
 
     def step(self, actions: NDArray[np.int64], active: NDArray[np.bool_], out: Decisions) -> None:
         """Advance the active rows and write all pending decisions."""
-        columns.step_rows(
-            self._state, actions, active, out.candidates, out.context, out.mask, out.reward, out.done
-        )
+        columns.step_rows(self._state, actions, active, out.candidates, out.context, out.mask, out.reward, out.done)
 
     def episode_metrics(self, row: int) -> dict[str, float]:
         """Metrics of the requests served since the warm-up; NaN ratios while there are none."""
@@ -125,15 +123,9 @@ class CachingSystem(System):
 
     def capacity_of(self, episode: Episode) -> int:
         """Capacity of a node's cache in this episode, in objects or bytes."""
-        capacity = self.params.capacity
-        if isinstance(capacity, int):
-            return capacity
-        share = float(capacity.strip()[:-1]) / 100.0
-        contents, size = self.source.footprint(episode)
-        result = round(share * (contents if self.params.unit == "objects" else size))
-        if result < 1:
-            raise SettingsError(f"capacity: {capacity} of the footprint is less than one {self.params.unit[:-1]}.")
-        return result
+        contents, total = self.source.footprint(episode)
+        smallest = int(episode.trace.size.min())
+        return resolve_capacity(self.params.capacity, self.params.unit, contents, total, smallest)
 
     def _load(self, row: int, episode: Episode, capacity: int) -> None:
         state, trace = self._state, episode.trace
@@ -148,7 +140,9 @@ class CachingSystem(System):
         """Grow the arrays so that the episode fits; what other rows hold is kept."""
         trace, old = episode.trace, self._state
         occupancy = np.ones(1) if self.params.unit == "objects" else np.sort(trace.size)
-        fitting = capacity if self.params.unit == "objects" else np.searchsorted(np.cumsum(occupancy), capacity, "right")
+        fitting = (
+            capacity if self.params.unit == "objects" else np.searchsorted(np.cumsum(occupancy), capacity, "right")
+        )
         need = {
             "requests": len(trace),
             "contents": trace.contents,

@@ -7,7 +7,8 @@ What the paper leaves open is settled so that hits equal those of the authors' s
 * the small queue aims at capacity // 10, the ghost queue holds ids of objects of 9/10 of the capacity in total;
 * while nothing was evicted yet, a full small queue passes new objects on to the main queue;
 * the main queue evicts when it holds more than its share, or when the small queue is empty; the small queue otherwise;
-* an object larger than the small queue is not admitted (the simulator also refuses one of equal size).
+* an object larger than the small queue is not admitted; one that would just fill it is refused too, but only after room
+  was made for it (except an object of size 1: the simulator admits nothing to a cache of fewer than 20 objects).
 """
 
 from __future__ import annotations
@@ -99,7 +100,7 @@ def s3fifo(
             if rows[x, MARK] < COUNTER_CAP:
                 rows[x, MARK] += 1
             continue
-        if size[x] > small or size[x] > capacity:
+        if size[x] > small:
             outcome[t] = REFUSED
             continue
         returning = rows[x, PLACE] == GHOST
@@ -109,6 +110,9 @@ def s3fifo(
             victim = _evict(rows, size, used, capacity - small, ghost)
             if victim != ABSENT:
                 evictions = note(evicted, evicted_at, evictions, victim, t)
+        if size[x] == small > 1:
+            outcome[t] = REFUSED
+            continue
         to_main = returning or (evictions == 0 and used[SMALL] >= small)
         rows[x, MARK] = 0
         _enter(rows, size, used, MAIN if to_main else SMALL, x)

@@ -1,0 +1,55 @@
+"""``edgegym compare``: trained policies against heuristics and the bound."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+from rich.console import Console
+
+from edgegym.agents.cli.options import Config, Json, Overrides, Root, print_json, progress_bar
+
+if TYPE_CHECKING:
+    from edgegym.agents.experiment import Experiment
+
+
+def command(config: Config, overrides: Overrides = None, runs: Root = Path("runs"), json: Json = False) -> None:
+    """Compare the trained seeds of a config with every heuristic and the bound on held-out episodes.
+
+    Writes results.json, results.csv and report.html into runs/<experiment>/comparison/.
+
+    Examples:
+        edgegym compare web07_205
+
+        edgegym compare edge_video evaluation.episodes=50 evaluation.settings.capacity=1% name=edge_video
+    """
+    from edgegym.agents.experiment import load_experiment
+
+    run(load_experiment(config, overrides or []), runs, json)
+
+
+def run(experiment: Experiment, root: Path, json: bool) -> None:
+    """Compare, write the files, print the tables and say where the files are."""
+    from edgegym.agents.comparing import judge
+    from edgegym.agents.reporting import comparison_of, write_findings
+    from edgegym.evaluation.tables import terminal_tables
+
+    with progress_bar("comparing") as report:
+        findings = judge(experiment, root, report)
+    comparison = comparison_of(findings)
+    folder = write_findings(findings, comparison, root)
+    if json:
+        print_json({"folder": str(folder), **comparison.to_json()})
+        return
+    console = Console()
+    for table in terminal_tables(comparison, console.width):
+        console.print(table)
+    for note in comparison.notes:
+        console.print(f"- {note}", markup=False)
+    for standing in comparison.learned:
+        if standing.verdict:
+            console.print(f"{standing.policy}: {standing.verdict.text}", markup=False, style="bold")
+    typer.echo(f"report:      {folder / 'report.html'}")
+    typer.echo(f"results:     {folder / 'results.json'}, {folder / 'results.csv'}")
+    typer.echo(f"TensorBoard: tensorboard --logdir {root / experiment.name}")
