@@ -323,6 +323,4 @@ def _keep_value(state: State, row: int, content: int) -> float:
     worth = rules.hit + (rules.byte_hit + rules.backhaul_saved) * record.bytes / MEGABYTE
     worth += rules.latency_saved * retrieval_s(state.fetch_s, state.byte_s, r.node, origin, record.bytes)
     share = _occupancy(state, record.bytes) * contents / state.rows[row].capacity
-    if rules.horizon > 100.0:
-        return worth / share * np.exp(-distance / ((rules.horizon - 100.0) * contents))
     return worth / share / (1.0 + distance / (rules.horizon * contents))
