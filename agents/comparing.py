@@ -118,7 +118,10 @@ def judge(experiment: Experiment, root: Path = RUNS, progress: Progress = lambda
     return Findings(
         experiment,
         rows,
-        tuple(_scores(row, results) for row, results in zip(rows, played, strict=True)),
+        tuple(
+            PolicyScores.of(row.name, row.kind, results, row.run_names)
+            for row, results in zip(rows, played, strict=True)
+        ),
         {row.name: _series(results) for row, results in zip(rows, played, strict=True)},
         Sweep(
             sweep.setting,
@@ -172,15 +175,6 @@ def _play_all(task: Task, rows: Sequence[Contender], experiment: Experiment, pro
     return found
 
 
-def _scores(row: Contender, results: Results) -> PolicyScores:
-    metrics = {
-        name: np.array([[episode.metrics[name] for episode in run] for run in results])
-        for name in results[0][0].metrics
-    }
-    returns = np.array([[episode.total for episode in run] for run in results])
-    return PolicyScores(row.name, row.kind, returns, metrics, row.run_names)
-
-
 def _means(results: Results, metric: str) -> NDArray[np.float64]:
     """(runs,) mean of a metric over the episodes."""
     return np.array([np.mean([_value(episode, metric) for episode in run]) for run in results])
@@ -213,7 +207,7 @@ def provenance(findings: Findings) -> dict[str, str]:
         "training seeds": ", ".join(run.name for run in findings.runs)
         + ("" if all(run.finished for run in findings.runs) else " (not all of them finished)"),
         **system.provenance(),
-        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
+        "machine": f"{platform.platform()}, {os.cpu_count()} cores, Python {platform.python_version()}",
         "versions": ", ".join(f"{name} {version(name)}" for name in packages),
         "date": date.today().isoformat(),
         "config": str(as_mapping(experiment)),

@@ -20,9 +20,7 @@ from edgegym.errors import SettingsError, did_you_mean
 class Settings(BaseModel):
     """Base of all settings: immutable, no unknown keys, defaults checked."""
 
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", validate_default=True, use_attribute_docstrings=True
-    )
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, use_attribute_docstrings=True)
 
     @classmethod
     def parse(cls, values: Mapping[str, Any], source: str = "settings") -> Self:

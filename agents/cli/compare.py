@@ -33,23 +33,20 @@ def run(experiment: Experiment, root: Path, json: bool) -> None:
     """Compare, write the files, print the tables and say where the files are."""
     from edgegym.agents.comparing import judge
     from edgegym.agents.reporting import comparison_of, write_findings
-    from edgegym.evaluation.tables import terminal_tables
+    from edgegym.evaluation.results import comparison_to_json
+    from edgegym.evaluation.tables import comparison_table, metrics_table
 
     with progress_bar("comparing") as report:
         findings = judge(experiment, root, report)
     comparison = comparison_of(findings)
     folder = write_findings(findings, comparison, root)
     if json:
-        print_json({"folder": str(folder), **comparison.to_json()})
+        print_json({"folder": str(folder), **comparison_to_json(comparison)})
         return
     console = Console()
-    for table in terminal_tables(comparison, console.width):
-        console.print(table)
-    for note in comparison.notes:
-        console.print(f"- {note}", markup=False)
-    for standing in comparison.learned:
-        if standing.verdict:
-            console.print(f"{standing.policy}: {standing.verdict.text}", markup=False, style="bold")
+    for table in (comparison_table(comparison, console.width), metrics_table(comparison, console.width)):
+        if table is not None:
+            console.print(table)
     typer.echo(f"report:      {folder / 'report.html'}")
     typer.echo(f"results:     {folder / 'results.json'}, {folder / 'results.csv'}")
     typer.echo(f"TensorBoard: tensorboard --logdir {root / experiment.name}")

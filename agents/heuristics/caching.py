@@ -65,9 +65,7 @@ class CachingReplay(PlayingPolicy):
         trace, state = episode.trace, system.state
         outcome, admitted, evicted, evicted_at = self._replay_nodes(system, episode, workload_seed)
         network = (state.near, state.fetch_s, state.byte_s)
-        retrieval = trace_costs(
-            trace.content, trace.node, trace.size, outcome, admitted, evicted, evicted_at, *network
-        )
+        retrieval = trace_costs(trace.content, trace.node, trace.size, outcome, admitted, evicted, evicted_at, *network)
         size = trace.size[trace.content]
         outcome[(outcome & HIT == 0) & ~admitted] |= REFUSED
         latency = (state.rules["access_s"][0] + retrieval).astype(np.float32)

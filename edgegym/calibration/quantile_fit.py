@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,7 +36,7 @@ class Measurements:
     run: NDArray[np.intp]
 
     @classmethod
-    def of(cls, values: ArrayLike, weights: ArrayLike | None = None, run: Sequence[str] | None = None) -> Measurements:
+    def of(cls, values: ArrayLike, weights: ArrayLike | None = None, run: ArrayLike | None = None) -> Measurements:
         """Check and wrap plain sequences; weight 1 and a single run if left out.
 
         Raises:
@@ -94,11 +93,14 @@ def fit_quantiles(measured: Measurements, entries: int) -> tuple[NDArray[np.floa
     Returns:
         Probabilities and values, two float64 arrays; values rounded to 5 significant digits.
     """
-    goal = measured.quantile(CANDIDATES)
-    floor = FLOOR * max(float(measured.quantile(0.5)), np.finfo(float).tiny)
+    middle, median = int(np.argmin(np.abs(CANDIDATES - 0.5))), float(measured.quantile(0.5))
+    # Just below each probability, so that a jump between two values never gives a value that was not measured.
+    goal = measured.quantile(np.maximum(CANDIDATES - 1e-9, 0.0))
+    goal[middle] = median
+    floor = FLOOR * max(median, np.finfo(float).tiny)
     log_goal = np.log(goal + floor)
     chosen = np.zeros(len(CANDIDATES), bool)
-    chosen[[0, int(np.argmin(np.abs(CANDIDATES - 0.5))), -1]] = True
+    chosen[[0, middle, -1]] = True
     while chosen.sum() < min(entries, len(CANDIDATES)):
         table = QuantileTable(probabilities=tuple(CANDIDATES[chosen]), values=tuple(goal[chosen]))
         error = np.abs(np.log(table.quantile(CANDIDATES) + floor) - log_goal)

@@ -11,9 +11,7 @@ from edgegym.cards import (
     CountTable,
     Fidelity,
     Provenance,
-    QuantileTable,
     SizeGivenRequests,
-    TableFidelity,
     WorkloadCard,
 )
 from edgegym.errors import EdgeGymError
@@ -190,7 +188,7 @@ def _with_fidelity(
 ) -> WorkloadCard:
     traffic = Measurements.of(size, requests * mass)
     fidelity = Fidelity(
-        tables={"object_bytes": _size_fidelity(card.object_bytes, size, mass)},
+        tables={"object_bytes": fidelity_of(card.object_bytes, Measurements.of(size, mass))},
         mean_requests_error=rounded(abs(card.requests_per_object.mean() / float(mass @ requests) - 1)),
         mean_bytes_per_request_error=rounded(abs(card.joint.mean_bytes_per_request() / traffic.mean() - 1)),
         median_bytes_per_request_error=rounded(
@@ -198,7 +196,3 @@ def _with_fidelity(
         ),
     )
     return card.model_copy(update={"fidelity": fidelity})
-
-
-def _size_fidelity(table: QuantileTable, size: NDArray[np.float64], mass: NDArray[np.float64]) -> TableFidelity:
-    return fidelity_of(table, Measurements.of(size, mass))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import Self
 
 import numpy as np
@@ -13,6 +12,10 @@ from edgegym.settings import Settings
 
 SUM_TOLERANCE = 1e-3
 """Probabilities in a card are rounded for reading, so their sum may miss 1 by this much; draws use the rescaled law."""
+
+
+NEXT_TO_ZERO = 1e-12
+"""A value below this share of the next one counts as zero."""
 
 
 class QuantileTable(Settings):
@@ -51,7 +54,7 @@ class QuantileTable(Settings):
             )
         return self
 
-    @cached_property
+    @property
     def _knots(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         return np.array(self.probabilities), np.array(self.values)
 
@@ -78,15 +81,15 @@ class QuantileTable(Settings):
         """Value at a fraction (0 .. 1) of the way, in probability, through a segment between two quantiles."""
         _, values = self._knots
         low, high = values[segment], values[segment + 1]
-        positive = low > 0
-        ratio = np.where(positive, high, 1.0) / np.where(positive, low, 1.0)
-        return np.where(positive, low * ratio**fraction, high * fraction)
+        geometric = _geometric(low, high)
+        ratio = np.where(geometric, high, 1.0) / np.where(geometric, low, 1.0)
+        return np.where(geometric, low * ratio**fraction, low + (high - low) * fraction)
 
     def segment_means(self) -> NDArray[np.float64]:
         """Mean within each segment between two quantiles, (entries - 1,) float64."""
         _, values = self._knots
         low, high = values[:-1], values[1:]
-        geometric = (low > 0) & (high > low * (1 + 1e-9))
+        geometric = _geometric(low, high)
         growth = np.log(np.where(geometric, high, 2.0) / np.where(geometric, low, 1.0))
         return np.where(geometric, (high - low) / growth, (low + high) / 2)
 
@@ -152,13 +155,13 @@ class CountTable(Settings):
             )
         return self
 
-    @cached_property
+    @property
     def masses(self) -> NDArray[np.float64]:
         """The probabilities, rescaled to the sum 1, (values,) float64."""
         masses = np.array(self.probabilities)
         return masses / masses.sum()
 
-    @cached_property
+    @property
     def _cumulative(self) -> NDArray[np.float64]:
         return cumulative(self.masses)
 
@@ -173,6 +176,11 @@ class CountTable(Settings):
     def sample(self, rng: np.random.Generator, n: int) -> NDArray[np.float64]:
         """Draw ``n`` independent counts, (n,) float64."""
         return np.array(self.values)[self.draw(rng, n)]
+
+
+def _geometric(low: NDArray[np.float64], high: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Where the value grows by a ratio; near equal values the logarithm of the ratio would be lost in rounding."""
+    return (low > NEXT_TO_ZERO * high) & (high > low * (1 + 1e-9))
 
 
 def whole_bytes(sizes: NDArray[np.float64]) -> NDArray[np.int64]:

@@ -61,7 +61,7 @@ class ActingPolicy(Policy):
             (rows,) int64.
         """
 
-    def begin(self, seed: int) -> None:  # noqa: B027  # most policies keep no state between decisions
+    def begin(self, seed: int) -> None:  # most policies keep no state between decisions
         """Prepare for a batch of episodes, the first of which has workload seed ``seed``."""
 
 

@@ -24,8 +24,7 @@ def draw(system: System, decisions: Decisions, row: int, render_mode: str | None
 def _text(system: System, decisions: Decisions, row: int) -> str:
     """One line per context entry, then one line per candidate with its allowed columns."""
     context = "  ".join(
-        f"{name}={value:.3f}"
-        for name, value in zip(system.context_features, decisions.context[row], strict=True)
+        f"{name}={value:.3f}" for name, value in zip(system.context_features, decisions.context[row], strict=True)
     )
     width = max(map(len, system.candidate_features))
     lines = [

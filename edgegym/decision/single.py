@@ -54,9 +54,7 @@ class CandidateEnv(gym.Env[Any, np.int64]):
         self._episode = 0
         self._decisions: Decisions | None = None
 
-    def reset(
-        self, *, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[Any, dict[str, Any]]:
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
         """Begin an episode.
 
         Args:

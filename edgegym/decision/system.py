@@ -115,6 +115,10 @@ class System(ABC):
         """Named curves over the row's episode so far, for the family's pictures; none by default."""
         return {}
 
+    def provenance(self) -> dict[str, str]:
+        """Where the costs and the workload come from: cards and traces with their sources, for reports."""
+        return {}
+
     @abstractmethod
     def progress(self) -> float:
         """Fraction of the rows' episodes that is done, for progress bars."""
@@ -139,9 +143,7 @@ def make_settings(system_class: type[System], preset: str | None, values: Mappin
         if preset not in system_class.presets:
             raise unknown("preset", preset, system_class.presets, SettingsError)
         base = system_class.presets[preset]
-    return system_class.settings_class.parse(
-        merged(base, values), system_class.__name__.removesuffix("System")
-    )
+    return system_class.settings_class.parse(merged(base, values), system_class.__name__.removesuffix("System"))
 
 
 def check_options(options: Mapping[str, Any], allowed: Mapping[str, str]) -> Mapping[str, Any]:

@@ -129,9 +129,7 @@ class CandidateVectorEnv(VectorEnv[Any, Any, Any]):
 
         if self._decisions is None or self.render_mode is None:
             return None
-        return tuple(
-            draw(self.system, self._decisions, row, self.render_mode) for row in range(self.num_envs)
-        )
+        return tuple(draw(self.system, self._decisions, row, self.render_mode) for row in range(self.num_envs))
 
     def _finish(self, rows: NDArray[np.int64]) -> dict[str, Any]:
         """Report the metrics of the rows that just ended; under SAME_STEP also restart them."""
@@ -170,9 +168,7 @@ class CandidateVectorEnv(VectorEnv[Any, Any, Any]):
             return
         seeds = [seed + i for i in range(self.num_envs)] if isinstance(seed, int | np.integer) else list(seed)
         if len(seeds) != self.num_envs:
-            raise SettingsError(
-                f"seed: {len(seeds)} seeds for {self.num_envs} environments; give one each or an int."
-            )
+            raise SettingsError(f"seed: {len(seeds)} seeds for {self.num_envs} environments; give one each or an int.")
         known = [int(value) for value in seeds if value is not None]
         super().reset(seed=known[0] if known else None)
         for row in np.flatnonzero(mask):
@@ -192,9 +188,7 @@ class CandidateVectorEnv(VectorEnv[Any, Any, Any]):
 def _autoreset_mode(mode: AutoresetMode | str) -> AutoresetMode:
     if isinstance(mode, AutoresetMode):
         return mode
-    names = {member.name: member for member in AutoresetMode} | {
-        member.value: member for member in AutoresetMode
-    }
+    names = {member.name: member for member in AutoresetMode} | {member.value: member for member in AutoresetMode}
     if mode not in names:
         raise unknown("autoreset_mode", str(mode), (member.name for member in AutoresetMode), SettingsError)
     return names[mode]

@@ -87,7 +87,8 @@ def topology_from_settings(settings: TopologySettings) -> Topology:
     Raises:
         SettingsError: for a graph that cannot be used or a link card that cannot be loaded, naming the setting.
     """
-    return compile_topology(graph_from_settings(settings), source="topology")
+    source = "topology" if settings.path is None else f"topology.path: {settings.path}"
+    return compile_topology(graph_from_settings(settings), source)
 
 
 def graph_from_settings(settings: TopologySettings) -> nx.Graph:

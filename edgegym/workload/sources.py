@@ -16,7 +16,7 @@ from numba import njit
 from numpy.typing import NDArray
 from pydantic import Field, field_validator
 
-from edgegym.cards import WorkloadCard, load_card
+from edgegym.cards import load_card
 from edgegym.errors import SettingsError
 from edgegym.settings import Settings
 from edgegym.workload import generators
@@ -150,6 +150,14 @@ class Source:
             return self._footprint
         return _footprint_of(episode.trace)
 
+    def provenance(self) -> str:
+        """Where the requests come from, in a line."""
+        settings = self.settings
+        if isinstance(settings, TraceSettings):
+            return f"trace {settings.path}, part {settings.part[0]:g} to {settings.part[1]:g}"
+        card = f", card {self._card.name} ({self._card.provenance.source})" if self._card is not None else ""
+        return f"generated: {settings.kind}{card}"
+
     def _window(self, seed: int) -> Episode:
         assert isinstance(self.settings, TraceSettings)
         length = self.settings.requests
@@ -170,10 +178,9 @@ class Source:
             return generators.shot_noise(
                 settings.requests,
                 birth_rate=settings.request_rate / self._card.requests_per_object.mean(),
-                volumes=self._card.requests_per_object.sample,
+                joint=self._card.joint.sample,
                 lifetimes=settings.lifetime_s,
                 seed=seed,
-                sizes=sizes,
                 nodes=self.nodes,
                 overlap=settings.overlap,
             )
@@ -252,9 +259,7 @@ def _footprint_of(trace: RequestTrace) -> tuple[int, int]:
     return trace.contents, int(trace.size.sum())
 
 
-def _trace_part(
-    path: str, format: str | None, part: tuple[float, float]
-) -> tuple[RequestTrace, tuple[int, int]]:
+def _trace_part(path: str, format: str | None, part: tuple[float, float]) -> tuple[RequestTrace, tuple[int, int]]:
     """Read the part of a file, once per version of the file; also the footprint of the whole."""
     resolved = resolve_path(path)
     status = resolved.stat()

@@ -137,7 +137,7 @@ def step_rows(state, actions, active, candidates, context, mask, reward, done) -
     for row in range(len(actions)):
         if active[row]:
             advance(state, row, actions[row])
-            reward[row] = state.rows[row].reward
+            reward[row], state.rows[row].reward = state.rows[row].reward, 0.0
         else:
             reward[row] = 0.0
         done[row] = state.rows[row].pending < 0

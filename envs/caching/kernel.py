@@ -59,15 +59,14 @@ def begin(state: State, row: int, seed: int, requests: int, decide_from: int, co
         for c in range(state.records.shape[2]):
             record = state.records[row, n, c]
             record.first_use, record.slot, record.count, record.frequency = -1, 0, 0, 0
+    # What is earned before the first decision is paid with it, so that a return covers the whole episode.
     _run(state, row)
-    r.reward = 0.0
 
 
 @inlined
 def advance(state: State, row: int, action: int) -> None:
-    """Take candidate ``action`` of the pending decision and run to the next one."""
+    """Take candidate ``action`` of the pending decision and run to the next one; rewards add up until they are paid."""
     r = state.rows[row]
-    r.reward = 0.0
     if r.pending < 0:
         return
     if action < 0 or action >= state.choice.shape[1] or state.choice[row, action] < 0:

@@ -104,6 +104,13 @@ class CachingSystem(System):
         """``hit_ratio`` over slices of the counted requests, (SLICES,)."""
         return hit_ratio_series(self.log(row), int(self._state.rows["count_from"][row]))
 
+    def provenance(self) -> dict[str, str]:
+        """The workload's source and the link cards'."""
+        params = self.params
+        links = {params.access_link, params.topology.edge_link, params.topology.origin_link} - {None}
+        facts = {f"link {name}": load_card(str(name), "link").provenance.source for name in sorted(map(str, links))}
+        return {"workload": self.source.provenance(), **facts}
+
     def progress(self) -> float:
         """Fraction of all requests that is served."""
         rows = self._state.rows
