@@ -95,7 +95,7 @@ def _over_setting(findings: Findings, comparison: Comparison) -> Iterator[Pictur
     lines = [Line(row, kind, places, sweep.means[row]) for row, kind in _shown(findings, comparison)]
     yield Picture(
         f"{words.capitalize()} against {setting}",
-        f"The same episodes with another {setting}. The learned policies were trained at one value and are used at all.",
+        f"The same episodes with another {setting}. Learned policies were trained at one value and are used at all.",
         lines,
         f"{setting} [% of the footprint]" if shares else setting,
         words,

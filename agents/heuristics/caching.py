@@ -1,4 +1,4 @@
-"""Heuristics for content caching: scores over columns, and replays of policies that keep more state than columns show."""
+"""Heuristics for content caching: scores over columns, and replays of policies that keep more state than that."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def gdsf(c: Columns) -> NDArray[Any]:
 class CachingReplay(PlayingPolicy):
     """Replays a caching policy in every node's cache and accounts for it like the environment.
 
-    Each node's cache acts on the requests that reach it and admits what it fetches, from a neighbour or from the origin.
+    Each node's cache acts on the requests that reach it and admits what it fetches, from a neighbour or the origin.
 
     Args:
         name: one of :data:`~edgegym.envs.caching.replay.REPLAY_POLICIES`.

@@ -1,7 +1,7 @@
 """Cheap logarithms and scales for columns: kernels call them dozens of times a decision.
 
-The polynomials are least-squares fits at Chebyshev points, forced through the ends of the interval, so that the functions
-are continuous: log2(m) = (m - 1) p(m) on [1, 2], and 2**f = p(f) on [0, 1].
+The polynomials are least-squares fits at Chebyshev points, forced through the ends of the interval, so that the
+functions are continuous: log2(m) = (m - 1) p(m) on [1, 2], and 2**f = p(f) on [0, 1].
 """
 
 from __future__ import annotations

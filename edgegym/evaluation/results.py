@@ -24,7 +24,7 @@ def write_results(
     provenance: Mapping[str, Any] | None = None,
     pictures: Sequence[Picture] = (),
 ) -> Path:
-    """Write ``results.json`` (:func:`comparison_to_json`, pictures, provenance) and ``results.csv`` (every score, one a line).
+    """Write ``results.json`` (:func:`comparison_to_json`, pictures, provenance) and ``results.csv`` (all scores).
 
     Each file is written whole or not at all.
 

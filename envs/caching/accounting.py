@@ -97,12 +97,16 @@ def trace_costs(
     """Find where each miss of a replay is fetched from, while following who caches what.
 
     Args:
-        content, node: (requests,) the trace.
+        content: (requests,) contents of the trace.
+        node: (requests,) edge nodes of the trace.
         size: (contents,) bytes.
         outcome: (requests,) uint8, HIT where the own cache served; NEIGHBOUR is added here.
         admitted: (requests,) whether a miss entered the own cache.
-        evicted, evicted_at: (evictions,) contents and the requests whose admission evicted them, in order.
-        near, fetch_s, byte_s: the network, as in :class:`~edgegym.envs.caching.state.State`.
+        evicted: (evictions,) contents, in order.
+        evicted_at: (evictions,) the requests whose admission evicted them.
+        near: the network, as in :class:`~edgegym.envs.caching.state.State`.
+        fetch_s: the same.
+        byte_s: the same.
 
     Returns:
         (requests,) seconds of retrieval; 0 for hits.

@@ -132,7 +132,11 @@ def step_rows(state, actions, active, candidates, context, mask, reward, done) -
         state: the arrays of all rows.
         actions: (rows,) int64.
         active: (rows,) bool.
-        candidates, context, mask, reward, done: the arrays of :class:`~edgegym.decision.system.Decisions`, written.
+        candidates: written, as are all that follow; see :class:`~edgegym.decision.system.Decisions`.
+        context: written.
+        mask: written.
+        reward: written.
+        done: written.
     """
     for row in range(len(actions)):
         if active[row]:

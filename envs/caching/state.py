@@ -100,7 +100,7 @@ class State(NamedTuple):
         rows: (rows,) ROW.
         nodes: (rows, nodes) NODE.
         records: (rows, nodes, contents) RECORD.
-        slots: (rows, nodes, slots + 1, SLOT_COLUMNS) int32, the cached contents and their lists; slot 0 is the sentinel.
+        slots: (rows, nodes, slots + 1, SLOT_COLUMNS) int32, cached contents and their lists; slot 0 is the sentinel.
         heaps: (rows, nodes, HEAPS, slots) ENTRY.
         holders: (rows, contents) int64, bit n is set while node n caches the content.
         content, node: (rows, requests) the episode's trace.
