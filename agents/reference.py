@@ -30,7 +30,7 @@ def write_reference(experiment: Experiment, folder: Path) -> dict[str, dict[str,
     key = {name: as_mapping(experiment)[name] for name in ("environment", "settings", "validation")}
     kept = _read(folder / SCORES)
     if kept.get("of") == key and kept.get("steps") == experiment.training.steps:
-        return kept["scores"]  # type: ignore[no-any-return]
+        return kept["scores"]
     task = experiment.task(experiment.validation)
     scores = reference_scores(task, experiment.validation.seeds)
     for policy, metrics in scores.items():

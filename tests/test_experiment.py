@@ -61,14 +61,14 @@ def test_finished_runs_are_left_alone_and_others_refused(tmp_path: Path) -> None
     train(experiment, tmp_path)
     assert (run.folder / "policy.json").stat().st_mtime_ns == before
     other = load_experiment("demo", [*TINY, "training.seeds=[0]", "training.hyperparameters.gamma=0.5"])
-    with pytest.raises(RunError, match="gamma.*--restart"):
+    with pytest.raises(RunError, match=r"gamma.*--restart"):
         train(other, tmp_path)
 
 
 def test_misspelt_key_names_the_mend() -> None:
-    with pytest.raises(SettingsError, match="setps.*Did you mean 'steps'"):
+    with pytest.raises(SettingsError, match=r"setps.*Did you mean 'steps'"):
         load_experiment("demo", ["training.setps=3"])
-    with pytest.raises(SettingsError, match="unknown config 'dmo'.*Did you mean 'demo'"):
+    with pytest.raises(SettingsError, match=r"unknown config 'dmo'.*Did you mean 'demo'"):
         load_experiment("dmo")
 
 

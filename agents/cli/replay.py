@@ -93,7 +93,7 @@ def _misses(policy: str, requests: Any, occupancy: Any, room: int, first: int, s
 
     name = find_name("policy", policy, [*REPLAY_POLICIES, "PFOO-L"])
     if name == "PFOO-L":
-        objectives = ("objects", "objects") if (occupancy == 1).all() else ("objects", "bytes")
+        objectives: tuple[Any, Any] = ("objects", "objects") if (occupancy == 1).all() else ("objects", "bytes")
         found = [pfoo_l(requests.content, occupancy, room, objective=each, from_index=first) for each in objectives]
         return name, *(1.0 - bound.hits / bound.requested for bound in found)  # type: ignore[return-value]
     missed = ~replay(requests.content, occupancy, room, name, seed=seed).hit[first:]

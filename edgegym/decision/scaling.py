@@ -28,9 +28,9 @@ def fast_log2(x: float) -> np.float32:
 @njit(cache=True, inline="always")
 def fast_exp2(x: float) -> np.float32:
     """2**x in float32 for x below 127 (0 below -126), relative error below 4e-6 (polynomial on the fraction)."""
-    x = max(np.float32(x), np.float32(-126.0))
-    whole = np.int32(np.floor(x))
-    f = x - np.float32(whole)
+    power = max(np.float32(x), np.float32(-126.0))
+    whole = np.int32(np.floor(power))
+    f = power - np.float32(whole)
     p = np.float32(0.00896681) + np.float32(0.00189782) * f
     p = np.float32(0.24017214) + f * (np.float32(0.05581438) + f * p)
     p = np.float32(1.0) + f * (np.float32(0.69314885) + f * p)
@@ -40,7 +40,7 @@ def fast_exp2(x: float) -> np.float32:
 @njit(cache=True, inline="always")
 def unit(x: float) -> np.float32:
     """Clip to [0, 1]."""
-    return np.float32(min(max(x, np.float32(0.0)), np.float32(1.0)))
+    return np.float32(min(max(float(x), 0.0), 1.0))
 
 
 @njit(cache=True, inline="always")

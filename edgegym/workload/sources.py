@@ -9,7 +9,7 @@ import os
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from numba import njit
@@ -121,7 +121,8 @@ class Source:
 
     def __init__(self, settings: WorkloadSettings, nodes: int = 1) -> None:
         self.settings, self.nodes = settings, nodes
-        self._card = load_card(settings.card, "workload") if getattr(settings, "card", None) else None
+        card = None if isinstance(settings, TraceSettings) else settings.card
+        self._card = load_card(card, "workload") if card is not None else None
         if isinstance(settings, TraceSettings):
             self._part, self._footprint = _trace_part(settings.path, settings.format, settings.part)
             if self._part.nodes > nodes:
@@ -185,7 +186,7 @@ class Source:
                 overlap=settings.overlap,
             )
         assert isinstance(settings, ZipfSettings)
-        common = {"sizes": sizes, "nodes": self.nodes, "overlap": settings.overlap}
+        common: dict[str, Any] = {"sizes": sizes, "nodes": self.nodes, "overlap": settings.overlap}
         if isinstance(settings, DriftingSettings):
             return generators.drifting(
                 settings.requests,

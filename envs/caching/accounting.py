@@ -53,7 +53,7 @@ def episode_metrics(log: Log, count_from: int, evictions: int) -> dict[str, floa
         count_from: first request that counts.
         evictions: evictions since then.
     """
-    outcome, latency, size = (part[count_from:] for part in (log.outcome, log.latency_s, log.size))
+    outcome, latency, size = log.outcome[count_from:], log.latency_s[count_from:], log.size[count_from:]
     if len(outcome) == 0:
         return {metric.name: float("nan") for metric in METRICS if metric.name != "invalid_actions"}
     hit, neighbour = (outcome & HIT) > 0, (outcome & NEIGHBOUR) > 0

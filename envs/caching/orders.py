@@ -35,7 +35,8 @@ def enter(state: State, row: int, n: int, content: int) -> None:
     append(slots, FIFO_LIST, slot)
     for which in (LFU_HEAP, GDSF_HEAP):
         entry = state.heaps[row, n, which, slot - 1]
-        entry.key, entry.tie, entry.slot = *_key(state.records[row, n, content], which), slot
+        entry.key, entry.tie = _key(state.records[row, n, content], which)
+        entry.slot = slot
         slots[slot, PLACE + which] = slot - 1
         _sift_up(state.heaps[row, n, which], slots, which, slot - 1)
 

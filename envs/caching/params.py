@@ -26,9 +26,9 @@ class RewardWeights(Settings):
     """Per megabyte that was not fetched from the origin."""
     signal: Literal["terms", "clairvoyant"] = "terms"
     """``"terms"`` pays the terms above as requests are served. ``"clairvoyant"`` pays, at each decision, minus the
-    regret against the nominated candidate whose future hits are worth least; the weights above say what a hit is worth. It
-    looks into the future, so it is for training only."""
-    horizon: float = Field(5.0, gt=0)
+    regret against the nominated candidate whose future hits are worth least; the weights above say what a hit is
+    worth. It looks into the future, so it is for training only."""
+    horizon: float = Field(0.05, gt=0)
     """Clairvoyant signal: a hit after ``horizon`` cache capacities of requests is worth half of a hit now."""
 
 
