@@ -66,9 +66,7 @@ def test_interval_of_one_run_agrees_with_scipy_bootstrap_over_episodes() -> None
 
 
 def test_stratified_scheme_draws_runs_anew_in_each_episode() -> None:
-    """With two runs of 0 and 1 everywhere, the mean over E episodes has variance 1 / (8 E) when drawn anew in each,
-    and 1 / 8 when whole runs are drawn.
-    """
+    """Two runs, 0 and 1 everywhere: drawing whole runs gives 0 or 1 half of the time, drawing anew averages out."""
     values = np.repeat([[0.0], [1.0]], 50, axis=1)
     whole = statistics.interquartile_estimate(values, rng(), "runs")
     anew = statistics.interquartile_estimate(values, rng(), "stratified")
@@ -183,9 +181,11 @@ def coverage(runs: int, trials: int = 1500) -> float:
 
 
 def test_coverage_of_the_bootstrap_over_runs() -> None:
-    """The percentile interval of n normal runs is about z times the biased standard deviation over sqrt(n), so it
-    covers P(|T| <= z sqrt((n - 1) / n)) with T of n - 1 degrees of freedom: .85, .90, .94. 200 resamples and five
-    standard errors of 1,500 trials allow .05 at the small end and .03 at the others.
+    """Coverage is what theory says of percentile intervals: below 95 % for few runs.
+
+    The interval of n normal runs is about z times the biased standard deviation over sqrt(n) to either side, so it
+    covers P(|T| <= z sqrt((n - 1) / n)), T with n - 1 degrees of freedom: .85, .90, .94. The tolerances are 4 to 5
+    standard errors of 1,500 trials, with room for the uneven bootstrap distribution of 5 runs.
     """
     for runs, tolerance in ((5, 0.05), (10, 0.04), (40, 0.03)):
         z = stats.norm.ppf(0.975) * math.sqrt((runs - 1) / runs)
