@@ -116,9 +116,7 @@ def test_a_metric_without_direction_is_neither_won_nor_lost() -> None:
 
 
 def test_one_episode_intervals_are_over_training_runs_alone() -> None:
-    found = compare(
-        *(policy(n, k, v, r, 1) for n, k, v, r in [("LRU", "heuristic", 0.5, 1), ("PPO", "learned", 0.6, 5)])
-    )  # type: ignore[arg-type]
+    found = compare(policy("LRU", "heuristic", 0.5, episodes=1), policy("PPO", "learned", 0.6, runs=5, episodes=1))
     lru, ppo = standing(found, "LRU").metrics["hit_ratio"], standing(found, "PPO")
     assert lru is not None
     assert ppo.metrics["hit_ratio"] is not None

@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 from html.parser import HTMLParser
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -107,7 +108,7 @@ def printed(comparison: Comparison, width: int) -> str:
     console = Console(width=width, file=io.StringIO())
     console.print(comparison_table(comparison, width))
     console.print(metrics_table(comparison, width))
-    return console.file.getvalue()  # type: ignore[attr-defined,no-any-return]
+    return console.file.getvalue()  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("width", [80, 120, 240])
@@ -138,7 +139,7 @@ def test_columns_without_content_are_left_out() -> None:
 
 def test_markdown_tables_are_rectangular_whatever_the_names() -> None:
     rows = [line for line in markdown(make()).splitlines() if line.startswith("|")]
-    assert {len(re.findall(r"(?<!\\)\|", row)) for row in rows[:8]} == {10}
+    assert {len(re.findall(r"(?<!\\)\|", row)) for row in rows[:7]} == {10}
     assert any(row.startswith("| **DQN** |") and "worse than 2 of 2" in row for row in rows)
 
 
@@ -250,7 +251,7 @@ def test_labels_at_line_ends_do_not_overlap() -> None:
     figure.canvas.draw()
     # The text without its leader line, whose ends meet.
     boxes = sorted((super(type(t), t).get_window_extent() for t in figure.axes[0].texts), key=lambda box: box.y0)
-    assert all(lower.y1 <= upper.y0 + 0.5 for lower, upper in zip(boxes, boxes[1:], strict=False))
+    assert all(lower.y1 <= upper.y0 + 0.5 for lower, upper in pairwise(boxes))
     assert all(box.x1 <= figure.bbox.x1 for box in boxes)
 
 
@@ -266,10 +267,10 @@ def test_paired_figure_has_a_panel_for_each_learned_policy_and_marks_losses() ->
 def test_metric_figure_draws_the_bound_on_the_primary_metric() -> None:
     comparison = make()
     primary, other = metric_intervals(comparison).axes
-    vertical = [line for line in primary.lines if len(set(line.get_xdata())) == 1 and line.get_linestyle() == "--"]
+    dashed = [np.asarray(line.get_xdata()) for line in primary.lines if line.get_linestyle() == "--"]
     bound = comparison.standings[-1].metrics["hit_ratio"]
     assert bound is not None
-    assert [line.get_xdata()[0] for line in vertical] == [bound.value]
+    assert [x.tolist() for x in dashed] == [[bound.value, bound.value]]
     assert not [line for line in other.lines if line.get_linestyle() == "--"]
 
 

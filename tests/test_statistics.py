@@ -54,7 +54,7 @@ def test_interval_of_one_run_agrees_with_scipy_bootstrap_over_episodes() -> None
     values = rng(3).normal(size=(1, 40))
     theirs = stats.bootstrap(
         (values[0],),
-        lambda x, axis: stats.trim_mean(x, 0.25, axis=axis),
+        lambda x, axis: np.asarray(stats.trim_mean(x, 0.25, axis=axis)),
         n_resamples=20_000,
         method="percentile",
         rng=rng(1),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -45,7 +46,7 @@ def command(
         return
     typer.echo(f"Trained {len(trained)} runs in {runs / experiment.name}")
     typer.echo(f"  look:    tensorboard --logdir {runs / experiment.name}")
-    typer.echo(f"  compare: edgegym compare {config} {' '.join(overrides or [])}".rstrip())
+    typer.echo(f"  compare: {shlex.join(['edgegym', 'compare', config, *(overrides or [])])}")
 
 
 def _summary(run: Run) -> dict[str, Any]:

@@ -176,7 +176,7 @@ def _few_runs(learned: Sequence[PolicyScores]) -> Iterator[str]:
     if few:
         yield (
             "Intervals over few training runs are too narrow: with 5 runs about 84 % instead of 95 % of them hold the "
-            f"true value, with 10 about 90 %. ({', '.join(few)}.)"
+            f"true value, with 10 about 89 %. ({', '.join(few)}.)"
         )
 
 
