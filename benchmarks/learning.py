@@ -1,7 +1,7 @@
 """Short form of comparisons: one table of all, and the picture of one, from the results that `edgegym compare` wrote.
 
-    for config in web07_205 web07_2048 edge_video; do edgegym train $config; edgegym compare $config; done
-    python benchmarks/learning.py runs/web07_205 runs/web07_2048 runs/edge_video > benchmarks/results/learning.md
+for config in web07_205 web07_2048 edge_video; do edgegym train $config; edgegym compare $config; done
+python benchmarks/learning.py runs/web07_205 runs/web07_2048 runs/edge_video > benchmarks/results/learning.md
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Replay speed beside libcachesim (GPL-3.0, optional, in a process of its own), in one run.
 
-    OMP_NUM_THREADS=1 python benchmarks/replay_speed.py
+OMP_NUM_THREADS=1 python benchmarks/replay_speed.py
 """
 
 from __future__ import annotations
