@@ -19,6 +19,7 @@ from edgegym.workload.writers import write_trace
 
 REQUESTS, CONTENTS, ALPHA, ROUNDS = 1_000_000, 10_000, 0.9, 5
 THEIRS = {"FIFO": "FIFO", "LRU": "LRU", "LFU": "LFU", "SIEVE": "Sieve", "S3-FIFO": "S3FIFO", "Belady": "Belady"}
+THEIRS |= {"CLOCK": "Clock", "SLRU": "SLRU", "2Q": "TwoQ", "ARC": "ARC", "LIRS": "LIRS", "W-TinyLFU": "WTinyLFU"}
 
 
 def theirs(path: str, name: str, capacity: int) -> float:

@@ -11,6 +11,7 @@ import lzma
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,11 @@ pytestmark = pytest.mark.skipif(
 )
 
 ORACLE = {"FIFO": "FIFO", "LRU": "LRU", "LFU": "LFU", "Belady": "Belady", "SIEVE": "Sieve", "S3-FIFO": "S3FIFO"}
+ORACLE |= {"CLOCK": "Clock", "SLRU": "SLRU", "2Q": "TwoQ"}
+UNIT_ORACLE = {"ARC": "ARC"}
+"""Equal on unit sizes only: with sizes, the oracle's ARC moves its target by what is nothing in bytes."""
+NEAR_ORACLE = {"LIRS": "LIRS", "W-TinyLFU": "WTinyLFU"}
+"""Not equal, for the reasons that their modules give."""
 
 # Reads jobs {trace, policy, capacity, steps} from a file and prints a JSON list: per job the miss ratios by request and
 # by byte, or, with steps, the hits as a string of 0 and 1.
@@ -109,17 +115,75 @@ def cases(rng: np.random.Generator, sized: bool) -> Iterator[tuple[str, RequestT
 @pytest.mark.parametrize("sized", [False, True], ids=["unit", "sized"])
 def test_each_request_meets_what_the_oracle_says(tmp_path: Path, sized: bool) -> None:
     rng = np.random.default_rng(20 + sized)
+    spelt = ORACLE | UNIT_ORACLE
     jobs = [
         (kind, trace, capacity, policy)
         for _ in range(3)
         for kind, trace, capacity in cases(rng, sized)
-        for policy in ORACLE
+        for policy in (ORACLE if sized else spelt)
     ]
-    answers = ask(tmp_path, [(trace, capacity, ORACLE[policy]) for _, trace, capacity, policy in jobs], steps=True)
+    answers = ask(tmp_path, [(trace, capacity, spelt[policy]) for _, trace, capacity, policy in jobs], steps=True)
     for (kind, trace, capacity, policy), answer in zip(jobs, answers, strict=True):
         hit = replay(trace.content, trace.size, capacity, policy).hit
         expected = np.frombuffer(answer.encode(), np.uint8) == ord("1")
         assert np.array_equal(hit, expected), f"{policy} on {kind}, capacity {capacity}"
+
+
+def test_lirs_comes_near_the_oracle(tmp_path: Path) -> None:
+    rng = np.random.default_rng(24)
+    traces = [RequestTrace.from_arrays(ids) for _, ids in streams(rng, 40_000)]
+    jobs = [(trace, capacity, "LIRS") for trace in traces for capacity in (3, 10, 30, 100, 400)]
+    for (trace, capacity, policy), (by_request, _) in zip(jobs, ask(tmp_path, jobs, steps=False), strict=True):
+        assert replay(trace.content, trace.size, capacity, policy).miss_ratio == pytest.approx(by_request, abs=0.004)
+
+
+def test_the_oracles_lirs_holds_more_than_fits(tmp_path: Path) -> None:
+    """Why small caches differ: after these requests four objects would hit in a cache of three."""
+    before = [0, 1, 2, 3, 2, 3, 1, 0]
+    traces = [RequestTrace.from_arrays(np.array([*before, x])) for x in range(4)]
+    answers = ask(tmp_path, [(trace, 3, "LIRS") for trace in traces], steps=True)
+    assert [answer[-1] for answer in answers] == ["1"] * 4
+    assert sum(replay(trace.content, trace.size, 3, "LIRS").hit[-1] for trace in traces) == 3
+
+
+def test_w_tinylfu_meets_the_oracle_hit_by_hit_while_the_sketches_count_exactly(tmp_path: Path) -> None:
+    """Few contents share all their counters, but the oracle hashes otherwise: a trace or two may differ."""
+    rng = np.random.default_rng(23)
+    traces = [RequestTrace.from_arrays(zipf(rng, 120, rng.uniform(0.3, 1.2), 6000)) for _ in range(10)]
+    answers = ask(tmp_path, [(trace, 100, "WTinyLFU") for trace in traces], steps=True)
+    expected = [np.frombuffer(answer.encode(), np.uint8) == ord("1") for answer in answers]
+    hits = [replay(trace.content, trace.size, 100, "W-TinyLFU").hit for trace in traces]
+    assert sum(np.array_equal(ours, theirs) for ours, theirs in zip(hits, expected, strict=True)) >= 8
+
+
+def test_w_tinylfu_meets_the_oracle_on_average(tmp_path: Path) -> None:
+    """Other ids are hashed to other counters: on loops that alone moves the oracle's miss ratio by .1."""
+    rng = np.random.default_rng(25)
+    for kind, ids in streams(rng, 20_000):
+        trace = RequestTrace.from_arrays(ids)
+        names = [rng.permutation(trace.contents).astype(np.int32) for _ in range(12)]
+        jobs = [(replace(trace, content=name[trace.content]), 100, "WTinyLFU") for name in names]
+        theirs = np.array([by_request for by_request, _ in ask(tmp_path, jobs, steps=False)])
+        ours = np.array([replay(name[trace.content], trace.size, 100, "W-TinyLFU").miss_ratio for name in names])
+        error = np.hypot(theirs.std(), ours.std()) / np.sqrt(len(jobs))
+        assert abs(ours.mean() - theirs.mean()) <= 0.002 + 3 * error, kind
+
+
+def test_policies_that_draw_come_near_the_oracle(tmp_path: Path) -> None:
+    """Within .01, as draws differ. The oracle's Hyperbolic ignores sizes: only LeCaR is compared with them."""
+    rng = np.random.default_rng(22)
+    jobs: list[tuple[RequestTrace, int, str]] = []
+    for _, ids in streams(rng, 40_000):
+        trace = RequestTrace.from_arrays(ids)
+        heavy = (100 * rng.pareto(1.2, trace.contents) + rng.integers(1, 1000)).astype(np.int64)
+        sized = RequestTrace.from_arrays(trace.content, size=heavy[trace.content])
+        for share in (0.03, 0.1, 0.3):
+            capacity = max(20, round(share * trace.contents))
+            jobs += [(trace, capacity, "Hyperbolic"), (trace, capacity, "LeCaR")]
+            jobs.append((sized, round(share * int(sized.size.sum())), "LeCaR"))
+    for (trace, capacity, policy), (by_request, _) in zip(jobs, ask(tmp_path, jobs, steps=False), strict=True):
+        result = replay(trace.content, trace.size, capacity, policy)
+        assert result.miss_ratio == pytest.approx(by_request, abs=0.01), f"{policy}, capacity {capacity}"
 
 
 def real_traces(folder: Path) -> dict[str, RequestTrace]:
@@ -138,16 +202,18 @@ def real_traces(folder: Path) -> dict[str, RequestTrace]:
 
 
 def test_miss_ratios_on_real_traces(data_folder: Path, tmp_path: Path) -> None:
+    spelt = ORACLE | UNIT_ORACLE | NEAR_ORACLE
     jobs = [
         (name, trace, round(share * int(trace.size.sum())), policy)
         for name, trace in real_traces(data_folder / "requests" / "caffeine").items()
         for share in (0.01, 0.1)
-        for policy in ORACLE
+        for policy in spelt
     ]
-    answers = ask(tmp_path, [(trace, capacity, ORACLE[policy]) for _, trace, capacity, policy in jobs], steps=False)
+    answers = ask(tmp_path, [(trace, capacity, spelt[policy]) for _, trace, capacity, policy in jobs], steps=False)
     for (name, trace, capacity, policy), (by_request, by_byte) in zip(jobs, answers, strict=True):
         result = replay(trace.content, trace.size, capacity, policy)
         where = f"{policy} on {name}, capacity {capacity}"
-        assert result.miss_ratio == pytest.approx(by_request, abs=1e-6), where
+        equal = policy in ORACLE or (policy in UNIT_ORACLE and name != "adaptsize bytes")
+        assert result.miss_ratio == pytest.approx(by_request, abs=1e-6 if equal else 0.005), where
         missed = 1 - result.byte_hit_ratio(trace.size[trace.content])
-        assert missed == pytest.approx(by_byte, abs=1e-6), where
+        assert missed == pytest.approx(by_byte, abs=1e-6 if equal else 0.01), where

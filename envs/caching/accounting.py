@@ -90,6 +90,7 @@ def trace_costs(
     admitted: NDArray[np.bool_],
     evicted: NDArray[np.int32],
     evicted_at: NDArray[np.int64],
+    holders: NDArray[np.int64],
     near: NDArray[np.int32],
     fetch_s: NDArray[np.float64],
     byte_s: NDArray[np.float64],
@@ -104,6 +105,7 @@ def trace_costs(
         admitted: (requests,) whether a miss entered the own cache.
         evicted: (evictions,) contents, in order.
         evicted_at: (evictions,) the requests whose admission evicted them.
+        holders: (contents,) int64, bit n is set while node n caches the content; updated.
         near: the network, as in :class:`~edgegym.envs.caching.state.State`.
         fetch_s: the same.
         byte_s: the same.
@@ -111,7 +113,6 @@ def trace_costs(
     Returns:
         (requests,) seconds of retrieval; 0 for hits.
     """
-    holders = np.zeros(len(size), np.int64)
     retrieval = np.zeros(len(content))
     event = 0
     for i in range(len(content)):

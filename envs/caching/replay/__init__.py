@@ -4,7 +4,9 @@
     result.hit_ratio
 
 Every policy of :data:`REPLAY_POLICIES` is one kernel of the signature :class:`ReplayKernel`; each starts with an empty
-cache and sees one node. :func:`pfoo_l` bounds them all.
+cache and sees one node. :func:`pfoo_l` bounds them all. What needs more than a trace has a module of its own beside
+them: the weights of :mod:`~edgegym.envs.caching.replay.linear_rule`, the warm-up of
+:mod:`~edgegym.envs.caching.replay.static`.
 """
 
 from edgegym.envs.caching.replay.outcomes import ADMITTED, HIT, REFUSED

@@ -73,3 +73,16 @@ def pop(heap: NDArray[np.int64], place: NDArray[np.int32], entries: int) -> int:
     if entries > 1:
         sink(heap, place, entries - 1, 0, heap[entries - 1, 0], heap[entries - 1, 1])
     return int(x)
+
+
+@njit(cache=True)
+def remove(heap: NDArray[np.int64], place: NDArray[np.int32], entries: int, row: int) -> None:
+    """Take the entry at ``row`` out of a heap of ``entries``; the last entry moves into the gap, then up or down."""
+    place[content_of(heap[row, 1])] = -1
+    last = entries - 1
+    if row == last:
+        return
+    priority, tie = heap[last, 0], heap[last, 1]
+    rise(heap, place, row, priority, tie)
+    if place[content_of(tie)] == row:
+        sink(heap, place, last, row, priority, tie)

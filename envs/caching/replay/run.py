@@ -80,7 +80,7 @@ def replay(
         size: (contents,) >= 1, room that an object takes: bytes, or ones for a cache that counts objects.
         capacity: room in the cache, at least 1, in the unit of ``size``.
         policy: a name of :data:`REPLAY_POLICIES`.
-        seed: of the draws; only Random uses it.
+        seed: of the draws, for policies that draw.
         log: whether to keep the eviction log.
         next_use: (requests,) as :func:`~edgegym.workload.trace.next_uses` gives it, to save clairvoyant policies the
             work; computed where it is left out.

@@ -17,8 +17,9 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from edgegym.envs.caching.replay.lists import ABSENT, MARK, PLACE, PREV, new_lists, push, unlink
+from edgegym.envs.caching.replay.lists import ABSENT, MARK, PLACE, new_lists
 from edgegym.envs.caching.replay.outcomes import ADMITTED, HIT, REFUSED, note
+from edgegym.envs.caching.replay.segments import drop_oldest, enter, leave, oldest, refresh, remember
 
 SMALL = 0
 MAIN = 1
@@ -28,51 +29,23 @@ PROMOTED_ABOVE = 1
 
 
 @njit(cache=True)
-def _enter(rows: NDArray[np.int32], size: NDArray[np.int64], used: NDArray[np.int64], queue: int, x: int) -> None:
-    """Put ``x`` in as the newest of ``queue``."""
-    push(rows, len(size) + queue, x)
-    rows[x, PLACE] = queue
-    used[queue] += size[x]
-
-
-@njit(cache=True)
-def _leave(rows: NDArray[np.int32], size: NDArray[np.int64], used: NDArray[np.int64], x: int) -> None:
-    """Take ``x`` out of its queue."""
-    unlink(rows, x)
-    used[rows[x, PLACE]] -= size[x]
-    rows[x, PLACE] = ABSENT
-
-
-@njit(cache=True)
-def _remember(rows: NDArray[np.int32], size: NDArray[np.int64], used: NDArray[np.int64], limit: int, x: int) -> None:
-    """Put ``x`` into the ghost queue, which forgets its oldest ids to stay within ``limit``."""
-    if size[x] > limit:
-        return
-    while used[GHOST] + size[x] > limit:
-        _leave(rows, size, used, rows[len(size) + GHOST, PREV])
-    _enter(rows, size, used, GHOST, x)
-
-
-@njit(cache=True)
 def _evict(rows: NDArray[np.int32], size: NDArray[np.int64], used: NDArray[np.int64], share: int, limit: int) -> int:
     """Evict one object and return it; ABSENT if the small queue moved all it had to the main queue instead."""
     if used[MAIN] > share or used[SMALL] == 0:
-        x = rows[len(size) + MAIN, PREV]
+        x = oldest(rows, size, MAIN)
         while rows[x, MARK] > 0:
             rows[x, MARK] -= 1
-            unlink(rows, x)
-            push(rows, len(size) + MAIN, x)
-            x = rows[len(size) + MAIN, PREV]
-        _leave(rows, size, used, x)
+            refresh(rows, size, x)
+            x = oldest(rows, size, MAIN)
+        leave(rows, size, used, x)
         return x
     while used[SMALL] > 0:
-        x = rows[len(size) + SMALL, PREV]
-        _leave(rows, size, used, x)
+        x = drop_oldest(rows, size, used, SMALL)
         if rows[x, MARK] <= PROMOTED_ABOVE:
-            _remember(rows, size, used, limit, x)
+            remember(rows, size, used, GHOST, limit, x)
             return x
         rows[x, MARK] = 0
-        _enter(rows, size, used, MAIN, x)
+        enter(rows, size, used, MAIN, x)
     return ABSENT
 
 
@@ -105,7 +78,7 @@ def s3fifo(
             continue
         returning = rows[x, PLACE] == GHOST
         if returning:
-            _leave(rows, size, used, x)
+            leave(rows, size, used, x)
         while used[SMALL] + used[MAIN] + size[x] > capacity:
             victim = _evict(rows, size, used, capacity - small, ghost)
             if victim != ABSENT:
@@ -115,6 +88,6 @@ def s3fifo(
             continue
         to_main = returning or (evictions == 0 and used[SMALL] >= small)
         rows[x, MARK] = 0
-        _enter(rows, size, used, MAIN if to_main else SMALL, x)
+        enter(rows, size, used, MAIN if to_main else SMALL, x)
         outcome[t] = ADMITTED
     return evictions
