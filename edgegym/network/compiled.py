@@ -66,7 +66,7 @@ def compile_topology(graph: nx.Graph, source: str = "graph") -> Topology:
     if graph.is_directed() or graph.is_multigraph():
         raise SettingsError(f"{source}: a simple undirected graph is needed; merge both directions and parallel edges.")
     edge, origin = _roles(graph, source)
-    links = {pair: _link(graph.edges[pair], pair, source) for pair in graph.edges}
+    links = {pair: link_cost(graph.edges[pair], pair, source) for pair in graph.edges}
     _check_connected(graph, origin, source)
     rtt_s, rate_bps, hops = _paths(graph, links)
     arrays = (edge, rtt_s, rate_bps, hops, nearest_edges(rtt_s, edge))
@@ -115,8 +115,17 @@ def _roles(graph: nx.Graph, source: str) -> tuple[NDArray[np.int32], int]:
     return np.array([i for i, role in enumerate(roles) if role == "edge"], np.int32), roles.index("origin")
 
 
-def _link(data: dict[str, Any], pair: tuple[Hashable, Hashable], source: str) -> tuple[int, float]:
-    """Round trip in picoseconds and rate in bit/s of an edge."""
+def link_cost(data: dict[str, Any], pair: tuple[Hashable, Hashable], source: str) -> tuple[int, float]:
+    """Round trip in picoseconds and rate in bit/s of an edge.
+
+    Args:
+        data: the edge's attributes, as :func:`compile_topology` takes them.
+        pair: the nodes that it joins, for errors.
+        source: where the graph came from, for errors.
+
+    Raises:
+        SettingsError: if they are missing or wrong.
+    """
     where = f"{source}: edge {pair[0]!r} - {pair[1]!r}"
     if "link" in data:
         try:

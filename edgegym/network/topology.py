@@ -11,17 +11,19 @@ from pydantic import Field, model_validator
 from edgegym.cards import load_card
 from edgegym.errors import CardError, SettingsError
 from edgegym.network.compiled import Topology, compile_topology
+from edgegym.network.geant import geant_graph
 from edgegym.network.graph_file import read_graph
 from edgegym.settings import Settings
 
 __all__ = ["Topology", "TopologySettings", "compile_topology", "topology_from_settings"]
 
-Builder = Literal["single_edge", "edge_cluster", "tree", "file"]
+Builder = Literal["single_edge", "edge_cluster", "tree", "geant", "file"]
 METRO, WAN = "metro_fibre_50km", "wan_us_west"
 BUILDER_DEFAULTS: dict[str, dict[str, Any]] = {
     "single_edge": {"origin_link": WAN},
     "edge_cluster": {"nodes": 4, "shape": "full", "edge_link": METRO, "origin_link": WAN},
     "tree": {"branching": 2, "depth": 2, "edge_link": METRO, "origin_link": WAN},
+    "geant": {"edge_link": None, "origin_link": WAN},
     "file": {"path": None},
 }
 """The settings that each builder uses, with their defaults; a setting of another builder is refused."""
@@ -34,7 +36,8 @@ class TopologySettings(Settings):
     builder: Builder = "single_edge"
     """``"single_edge"``: one edge node, the origin behind it. ``"edge_cluster"``: edge nodes joined to each other, each
     with its own way to the origin. ``"tree"``: the leaves are the edge nodes, inner nodes only forward, the origin is
-    behind the root. ``"file"``: a graph of your own."""
+    behind the root. ``"geant"``: Europe's research backbone of 2012, where the nodes with one link are the edge nodes
+    and the origin is behind each node with two. ``"file"``: a graph of your own."""
     nodes: int | None = Field(default=None, ge=1, le=1024)
     """Edge nodes of an ``edge_cluster``; 4 if left out."""
     shape: Literal["full", "ring"] | None = None
@@ -45,7 +48,7 @@ class TopologySettings(Settings):
     """Links between the root of a ``tree`` and its leaves; 2 if left out."""
     edge_link: str | None = None
     """Link card between edge nodes (``edge_cluster``) or between the nodes of the ``tree``; ``metro_fibre_50km`` if
-    left out."""
+    left out. For ``geant``, whose links differ in length, one card instead of them all."""
     origin_link: str | None = None
     """Link card towards the origin: ``wan_us_west`` if left out."""
     path: str | None = None
@@ -102,7 +105,7 @@ def graph_from_settings(settings: TopologySettings) -> nx.Graph:
         return read_graph(Path(settings.path).expanduser())
     for name in ("edge_link", "origin_link"):
         _check_card(name, getattr(settings, name))
-    builders = {"single_edge": _single_edge, "edge_cluster": _edge_cluster, "tree": _tree}
+    builders = {"single_edge": _single_edge, "edge_cluster": _edge_cluster, "tree": _tree, "geant": _geant}
     return builders[settings.builder](settings)
 
 
@@ -142,6 +145,19 @@ def _tree(settings: TopologySettings) -> nx.Graph:
     graph.add_node("origin", role="origin")
     graph.add_edges_from(((names[a], names[b]) for a, b in tree.edges), link=settings.edge_link)
     graph.add_edge(names[0], "origin", link=settings.origin_link)
+    return graph
+
+
+def _geant(settings: TopologySettings) -> nx.Graph:
+    graph = geant_graph()
+    if settings.edge_link is not None:
+        for _, _, data in graph.edges(data=True):
+            data.clear()
+            data["link"] = settings.edge_link
+    gateways = [node for node, links in graph.degree if links == 2]
+    nx.set_node_attributes(graph, {node: "edge" if links == 1 else "router" for node, links in graph.degree}, "role")
+    graph.add_node("origin", role="origin")
+    graph.add_edges_from(((node, "origin") for node in gateways), link=settings.origin_link)
     return graph
 
 
