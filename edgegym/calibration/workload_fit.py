@@ -169,8 +169,8 @@ def _dependence(
     groups: NDArray[np.float64],
     probabilities: NDArray[np.float64],
 ) -> SizeGivenRequests | None:
-    """The contingency table of popularity groups and size segments; None for a single group."""
-    if len(groups) == 1:
+    """The contingency table of popularity groups and size segments; None for a single group or a single size."""
+    if len(groups) == 1 or size[0] == size[-1]:
         return None
     last, position = _positions(size, mass)
     group = np.searchsorted(groups, requests, side="right") - 1

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, field_validator, model_validator
 
+from edgegym.cards.footprint import Footprint
 from edgegym.cards.tables import ByteTable, CountTable, QuantileTable, check_masses, cumulative, whole_bytes
 from edgegym.errors import did_you_mean
 from edgegym.settings import Settings
@@ -67,6 +68,15 @@ class Fidelity(Settings):
     """Error of the mean size per request (not per object): what the joint law says of the traffic."""
     median_bytes_per_request_error: float | None = Field(default=None, ge=0)
     """Error of the median size per request."""
+    miss_ratio_error: float | None = Field(default=None, ge=0)
+    """Largest difference of the LRU miss ratio between the measured trace and one generated from the footprint, over
+    caches of 0.1 % to 100 % of the contents; absolute, 0.01 is one percent of the requests."""
+    byte_capacity_miss_ratio_error: float | None = Field(default=None, ge=0)
+    """The same over caches of 0.1 % to 100 % of the contents' bytes."""
+    top_percent_share_error: float | None = Field(default=None, ge=0)
+    """Difference of the share of the requests that the most popular percent of the contents gets; absolute."""
+    one_hit_share_error: float | None = Field(default=None, ge=0)
+    """Difference of the share of the contents that are requested once; absolute."""
 
 
 class Card(Settings):
@@ -150,6 +160,8 @@ class WorkloadCard(Card):
     """Law of the number of requests over objects that were requested at all."""
     size_given_requests: SizeGivenRequests | None = None
     """Dependence of size and popularity; left out, they are independent."""
+    footprint: Footprint | None = None
+    """How requests follow each other; workloads of kind ``footprint`` need it."""
 
     @model_validator(mode="after")
     def _marginals_agree(self) -> Self:
@@ -207,8 +219,19 @@ class JointLaw:
             Requests per object, (n,) float64, and sizes in bytes, (n,) int64, at least 1.
         """
         count = self._card.requests_per_object.draw(rng, n)
+        return np.array(self._card.requests_per_object.values)[count], self.sizes(count, rng.random(n))
+
+    def sizes(self, count: NDArray[np.intp], share: NDArray[np.float64]) -> NDArray[np.int64]:
+        """Sizes of objects whose numbers of requests are known.
+
+        Args:
+            count: (n,) index into the values of ``requests_per_object``.
+            share: (n,) share of the objects with as many requests that are smaller, in [0, 1); uniform to draw sizes.
+
+        Returns:
+            (n,) int64, bytes, at least 1.
+        """
         group = self.group_of[count]
-        share = rng.random(n)
         groups, segments = self._ends.shape
         # Row g is lifted by g, so that one search in the flattened table finds the segment in every object's own row.
         lifted = (self._ends + np.arange(groups)[:, None]).ravel()
@@ -216,8 +239,7 @@ class JointLaw:
         segment = np.clip(segment, 0, segments - 1)
         mass = self.segment_masses[group, segment]
         fraction = 1.0 - (self._ends[group, segment] - share) / np.where(mass > 0, mass, 1.0)
-        sizes = self._card.object_bytes.within(segment, np.clip(fraction, 0.0, 1.0))
-        return np.array(self._card.requests_per_object.values)[count], whole_bytes(sizes)
+        return whole_bytes(self._card.object_bytes.within(segment, np.clip(fraction, 0.0, 1.0)))
 
     def bytes_per_request(self) -> QuantileTable:
         """Law of the size over requests (not over objects), what a cache's traffic sees."""

@@ -12,6 +12,8 @@ from edgegym.errors import SettingsError
 
 Sampler = Callable[[np.random.Generator, int], NDArray[Any]]
 """Draws n values: ``sampler(rng, n) -> (n,)``."""
+JointSampler = Callable[[np.random.Generator, int], tuple[NDArray[Any], NDArray[Any]]]
+"""Draws n pairs of popularity and size: ``sampler(rng, n) -> ((n,) requests per object, (n,) bytes)``."""
 
 
 def streams(

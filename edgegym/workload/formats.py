@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from edgegym.errors import TraceError
 
 FORMATS: dict[str, str] = {
-    "csv": "text lines time,id,size[,node], a header line allowed; ids are integers or text",
+    "csv": "text lines time,id,size[,node][,client]; a header line is needed for clients; ids are integers or text",
     "oracleGeneral": "libCacheSim binary, 24-byte little-endian records: u4 time, u8 id, u4 size, i8 next request",
     "cache2k": "binary, big-endian 4-byte integer ids in order, without time and size",
     "scarab": "binary, big-endian 8-byte integer ids in order, without time and size",
@@ -19,6 +19,11 @@ FORMATS: dict[str, str] = {
     "lrb": "text lines time id size",
 }
 """Trace formats by name, with a one-line summary of each."""
+
+LOGS: dict[str, str] = {
+    "youtube": "UMass YouTube log: text lines time server client verb video; what requests no video is left out",
+}
+"""Logs that hold more than requests, which are read but not written, by name with a one-line summary of each."""
 
 RECORDS: dict[str, np.dtype] = {
     "oracleGeneral": np.dtype([("time", "<u4"), ("id", "<u8"), ("size", "<u4"), ("next", "<i8")]),
@@ -32,8 +37,10 @@ HEADER_WORDS: tuple[frozenset[str], ...] = (
     frozenset({"id", "obj_id", "object_id", "object", "obj", "content", "content_id", "key"}),
     frozenset({"size", "bytes", "obj_size", "object_size", "size_bytes"}),
     frozenset({"node", "node_id", "edge", "cache"}),
+    frozenset({"client", "client_id", "client_ip", "user", "user_id"}),
 )
-"""Column names that the header of a CSV file may have, column by column."""
+"""Names that the header of a CSV file may give its columns time, id, size, node and client; the last two may lack."""
+COLUMNS = ("time", "id", "size", "node", "client")
 
 _NAME_ENDINGS = {".csv": "csv", ".oraclegeneral": "oracleGeneral", ".oraclegeneral.bin": "oracleGeneral"}
 _PACKED = re.compile(r"\.(gz|xz)$", re.IGNORECASE)
@@ -45,7 +52,7 @@ BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 def summary() -> str:
     """The formats with their summaries in one line, for error texts."""
-    return "; ".join(f"{name} ({what})" for name, what in FORMATS.items())
+    return "; ".join(f"{name} ({what})" for name, what in (FORMATS | LOGS).items())
 
 
 def header_fields(line: bytes) -> list[str]:
@@ -53,10 +60,17 @@ def header_fields(line: bytes) -> list[str]:
     return [word.strip().strip('"').strip().lower() for word in line.decode("utf-8", "replace").split(",")]
 
 
+def columns_of(line: bytes) -> tuple[str, ...]:
+    """The columns that a CSV header names, some of :data:`COLUMNS` in their order; empty if it is no header."""
+    words = header_fields(line)
+    found = [next((name for name, known in zip(COLUMNS, HEADER_WORDS, strict=True) if w in known), "") for w in words]
+    allowed = (COLUMNS[:3], COLUMNS[:4], COLUMNS, (*COLUMNS[:3], "client"))
+    return tuple(found) if tuple(found) in allowed else ()
+
+
 def is_header(line: bytes) -> bool:
     """Whether the line names the columns of a CSV trace, in their order."""
-    words = header_fields(line)
-    return len(words) in (3, 4) and all(word in HEADER_WORDS[i] for i, word in enumerate(words))
+    return bool(columns_of(line))
 
 
 def format_by_name(path: Path) -> str | None:

@@ -1,4 +1,4 @@
-"""Request traces drawn from a seed: Zipf, drifting Zipf and shot noise.
+"""Request traces drawn from a seed: Zipf, drifting Zipf, a catalogue with joint popularity and size, and shot noise.
 
 The seed is everything: the same arguments give the same trace on every machine with the same stream of
 ``numpy.random.default_rng``. Sizes and nodes come from streams of their own, so that a trace keeps its requests when
@@ -10,22 +10,15 @@ uniformly), else at one node only, drawn uniformly.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
 from edgegym.errors import SettingsError
-from edgegym.workload.draws import Sampler, checked_sizes, drawn_sizes, placed, streams
+from edgegym.workload.draws import JointSampler, Sampler, checked_sizes, drawn_sizes, placed, streams
+from edgegym.workload.shot_noise import shot_noise
 from edgegym.workload.trace import RequestTrace, dense_ids
 
-JointSampler = Callable[[np.random.Generator, int], tuple[NDArray[Any], NDArray[Any]]]
-"""Draws n pairs: ``sampler(rng, n) -> ((n,) volumes, (n,) sizes)``."""
-
-PILOT_CONTENTS = 10_000
-WINDOW_MARGIN = 1.05
-MOST_BIRTHS = 50_000_000
+__all__ = ["catalogue", "drifting", "shot_noise", "zipf", "zipf_weights"]
 
 
 def zipf_weights(contents: int, alpha: float, q: float = 0.0) -> NDArray[np.float64]:
@@ -80,7 +73,38 @@ def zipf(
         SettingsError: for values out of range.
     """
     rng, placing, sizing = streams(requests, seed, nodes, overlap)
-    return _catalogue_trace(_ranks(rng, requests, contents, alpha, q), contents, sizes, nodes, overlap, placing, sizing)
+    rank = _drawn(rng, requests, zipf_weights(contents, alpha, q))
+    return _catalogue_trace(rank, drawn_sizes(sizes, sizing, contents), nodes, overlap, placing, "zipf")
+
+
+def catalogue(
+    requests: int, contents: int, seed: int, *, joint: JointSampler, nodes: int = 1, overlap: float = 1.0
+) -> RequestTrace:
+    """Draw independent requests for contents whose popularity and size belong together.
+
+    Args:
+        requests: length of the trace.
+        contents: size of the catalogue; the trace holds those that are requested.
+        seed: of ``numpy.random.default_rng``.
+        joint: draws popularity (requests per object, any scale) and bytes of each content.
+        nodes: edge nodes.
+        overlap: probability that a content is requested at every node rather than at one.
+
+    Returns:
+        The trace; its time is the request number.
+
+    Raises:
+        SettingsError: for values out of range.
+    """
+    rng, placing, sizing = streams(requests, seed, nodes, overlap)
+    if contents < 1:
+        raise SettingsError(f"contents: found {contents}; at least 1 is needed.")
+    weight, size = joint(sizing, contents)
+    weight = np.asarray(weight, np.float64)
+    if not np.all((weight > 0) & (weight < np.inf)):
+        raise SettingsError("joint: the sampler drew a popularity that is not above 0 and finite.")
+    number = _drawn(rng, requests, weight / weight.sum())
+    return _catalogue_trace(number, checked_sizes(size), nodes, overlap, placing, "catalogue")
 
 
 def drifting(
@@ -94,6 +118,7 @@ def drifting(
     sizes: Sampler | None = None,
     nodes: int = 1,
     overlap: float = 1.0,
+    q: float = 0.0,
 ) -> RequestTrace:
     """Draw Zipf requests while contents keep exchanging their ranks.
 
@@ -108,6 +133,7 @@ def drifting(
         sizes: draws bytes for each content; 1 without it.
         nodes: edge nodes.
         overlap: probability that a content is requested at every node rather than at one.
+        q: flattens the head of the popularity, see :func:`zipf_weights`.
 
     Returns:
         The trace; its time is the request number.
@@ -118,7 +144,7 @@ def drifting(
     if every < 1 or not 0.0 <= share <= 1.0:
         raise SettingsError(f"every: found {every}, at least 1 is needed; share: found {share}, 0 to 1 is needed.")
     rng, placing, sizing = streams(requests, seed, nodes, overlap)
-    rank = _ranks(rng, requests, contents, alpha, 0.0)
+    rank = _drawn(rng, requests, zipf_weights(contents, alpha, q))
     moved = round(share * contents)
     moved = min(2, contents) if moved == 1 else moved
     content_of_rank = np.arange(contents)
@@ -128,155 +154,27 @@ def drifting(
             places = rng.choice(contents, moved, replace=False)
             content_of_rank[places] = content_of_rank[np.roll(places, 1)]
         content[start : start + every] = content_of_rank[rank[start : start + every]]
-    return _catalogue_trace(content, contents, sizes, nodes, overlap, placing, sizing)
+    return _catalogue_trace(content, drawn_sizes(sizes, sizing, contents), nodes, overlap, placing, "zipf")
 
 
-def shot_noise(
-    requests: int,
-    *,
-    birth_rate: float,
-    lifetimes: Sequence[float],
-    seed: int,
-    volumes: Sampler | None = None,
-    sizes: Sampler | None = None,
-    joint: JointSampler | None = None,
-    nodes: int = 1,
-    overlap: float = 1.0,
-) -> RequestTrace:
-    """Draw requests for contents that are born, requested for a lifetime and forgotten (Traverso et al., 2013).
-
-    Births are Poisson. A content with volume V and lifetime L gets Poisson(V) requests, uniform over its lifetime: V is
-    its *mean* number of requests, so that requests come at ``birth_rate`` times the mean of V, and a share of exp(-V)
-    of the contents of volume V is never seen. Those that are seen have V / (1 - exp(-V)) requests on average: counts
-    observed in a log (at least 1 each), taken as volumes, give back the log's request rate but more requests per seen
-    content than the log has.
-
-    The process is stationary from time 0 on: contents born up to the longest lifetime earlier are alive then.
-
-    Args:
-        requests: length of the trace.
-        birth_rate: births per second over all nodes.
-        lifetimes: seconds; each content has one of them, all equally likely.
-        seed: of ``numpy.random.default_rng``.
-        volumes: draws the mean number of requests of each content, above 0.
-        sizes: draws bytes for each content that is seen; 1 without it.
-        joint: draws volume and size of a content together, in place of ``volumes`` and ``sizes``.
-        nodes: edge nodes.
-        overlap: probability that a content is requested at every node rather than at one.
-
-    Returns:
-        The first ``requests`` requests after time 0, in seconds.
-
-    Raises:
-        SettingsError: for values out of range.
-    """
-    life = np.asarray(lifetimes, np.float64)
-    _check_shot_noise(birth_rate, life, volumes is not None, sizes is not None, joint is not None)
-    rng, placing, sizing = streams(requests, seed, nodes, overlap)
-    both = joint or _separate(volumes)
-    time, born, size = _shot_requests(rng, requests, birth_rate, life, both)
-    content = dense_ids(born)
-    seen = np.empty(int(content.max()) + 1, np.int64)
-    seen[content] = born
-    size_of = checked_sizes(size[seen]) if joint is not None else drawn_sizes(sizes, sizing, len(seen))
-    return RequestTrace(time, content, size_of, placed(placing, content, len(seen), nodes, overlap), "shot noise")
-
-
-def _check_shot_noise(birth_rate: float, life: NDArray[np.float64], volumes: bool, sizes: bool, joint: bool) -> None:
-    if not 0.0 < birth_rate < np.inf:
-        raise SettingsError(f"birth_rate: found {birth_rate}; births per second above 0 are needed.")
-    if life.ndim != 1 or len(life) == 0 or not np.all((life > 0) & (life < np.inf)):
-        raise SettingsError(f"lifetimes: found {life.tolist()}; one or more numbers of seconds above 0 are needed.")
-    if joint == volumes or (joint and sizes):
-        raise SettingsError("give either volumes (and sizes) or joint, which draws both.")
-
-
-def _separate(volumes: Sampler | None) -> JointSampler:
-    """Volumes alone in the form of joint draws; sizes are drawn later, for the contents that are seen."""
-    assert volumes is not None
-    return lambda rng, count: (volumes(rng, count), np.ones(count, np.int64))
-
-
-def _shot_requests(
-    rng: np.random.Generator, requests: int, birth_rate: float, life: NDArray[np.float64], both: JointSampler
-) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]:
-    """Time and number of the content of the first requests after 0, and the sizes of all contents born.
-
-    Given its volume, a content's requests form a Poisson process over its lifetime, independent in disjoint windows of
-    time. So only the windows that are needed are drawn, one after the other until there are enough requests.
-    """
-    mean_volume = float(_volumes(both(rng, PILOT_CONTENTS)[0]).mean())
-    birth, death, volume, size = (np.empty(0) for _ in range(4))
-    time, born = np.empty(0), np.empty(0, np.int64)
-    start, oldest = 0.0, -float(life.max())
-    while len(time) < requests:
-        missing = WINDOW_MARGIN * (requests - len(time)) + 10.0
-        stop = start + missing / (birth_rate * mean_volume)
-        expected = birth_rate * (stop - oldest)
-        if expected > MOST_BIRTHS:
-            raise SettingsError(f"birth_rate: needs some {expected:.0e} births; lower it, the lifetimes or requests.")
-        count = int(rng.poisson(expected))
-        volumes, sizes = both(rng, count)
-        births = oldest + (stop - oldest) * rng.random(count)
-        birth = np.append(birth, births)
-        death = np.append(death, births + rng.choice(life, count))
-        volume = np.append(volume, _volumes(volumes))
-        size = np.append(size, sizes)
-        more_time, more_born = _window(rng, start, stop, birth, death, volume)
-        time, born = np.append(time, more_time), np.append(born, more_born)
-        start = oldest = stop
-    return time[:requests], born[:requests], size.astype(np.int64)
-
-
-def _window(
-    rng: np.random.Generator,
-    start: float,
-    stop: float,
-    birth: NDArray[np.float64],
-    death: NDArray[np.float64],
-    volume: NDArray[np.float64],
-) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """The requests of the contents between two times, in order of time: times and content numbers."""
-    begin, end = np.maximum(birth, start), np.minimum(death, stop)
-    alive = np.flatnonzero(end > begin)
-    begin, span = begin[alive], (end - begin)[alive]
-    count = rng.poisson(volume[alive] * span / (death - birth)[alive])
-    time = np.repeat(begin, count) + np.repeat(span, count) * rng.random(int(count.sum()))
-    order = np.argsort(time, kind="stable")
-    return time[order], np.repeat(alive, count)[order]
-
-
-def _volumes(drawn: NDArray[Any]) -> NDArray[np.float64]:
-    volume = np.asarray(drawn, np.float64)
-    if not np.all((volume > 0) & (volume < np.inf)):
-        raise SettingsError("volumes: the sampler drew a value that is not above 0 and finite.")
-    return volume
-
-
-def _ranks(rng: np.random.Generator, requests: int, contents: int, alpha: float, q: float) -> NDArray[np.intp]:
-    """Ranks from 0 on, by inverting the distribution function."""
-    cdf = np.cumsum(zipf_weights(contents, alpha, q))
+def _drawn(rng: np.random.Generator, requests: int, probability: NDArray[np.float64]) -> NDArray[np.intp]:
+    """Numbers from 0 on, by inverting the distribution function."""
+    cdf = np.cumsum(probability)
     cdf[-1] = 1.0
     return np.searchsorted(cdf, rng.random(requests))
 
 
 def _catalogue_trace(
     request: NDArray[np.integer],
-    contents: int,
-    sizes: Sampler | None,
+    size: NDArray[np.int64],
     nodes: int,
     overlap: float,
     placing: np.random.Generator,
-    sizing: np.random.Generator,
+    source: str,
 ) -> RequestTrace:
-    """The trace of requests for numbers of a catalogue, renumbered by first appearance."""
+    """The trace of requests for numbers of a catalogue with these sizes, renumbered by first appearance."""
     content = dense_ids(request)
     number = np.empty(int(content.max()) + 1, np.int64)
     number[content] = request
-    return RequestTrace(
-        np.arange(len(request), dtype=np.float64),
-        content,
-        drawn_sizes(sizes, sizing, contents)[number],
-        placed(placing, request, contents, nodes, overlap),
-        "zipf",
-    )
+    time = np.arange(len(request), dtype=np.float64)
+    return RequestTrace(time, content, size[number], placed(placing, request, len(size), nodes, overlap), source)

@@ -9,7 +9,9 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,20 +21,40 @@ from edgegym.workload import tokens
 from edgegym.workload.compression import compression_of, decompress
 from edgegym.workload.formats import (
     BYTE_ORDER_MARK,
+    COLUMNS,
     FORMATS,
     HEADER_WORDS,
+    LOGS,
     RECORDS,
+    columns_of,
     format_by_content,
     format_by_name,
     is_header,
 )
 from edgegym.workload.trace import RequestTrace
+from edgegym.workload.youtube import read_youtube
 
 __all__ = ["FORMATS", "read_trace"]
 
 MOST_REQUESTS = 2**31 - 2
 SHOWN_CHARACTERS = 60
-COLUMNS = {"csv": "time,id,size", "adaptsize": "n id size", "lrb": "time id size"}
+COLUMNS_SHOWN = {"adaptsize": "n id size", "lrb": "time id size"}
+
+
+class Layout(NamedTuple):
+    """Which fields a text record has.
+
+    Attributes:
+        columns: names of the fields, in order.
+        header: header lines above the first record, 0 or 1.
+    """
+
+    columns: tuple[str, ...]
+    header: int
+
+    def place(self, column: str) -> int:
+        """Place of a column among the fields; NO_COLUMN if it is not there."""
+        return self.columns.index(column) if column in self.columns else tokens.NO_COLUMN
 
 
 def read_trace(path: str | os.PathLike[str], format: str | None = None) -> RequestTrace:
@@ -45,8 +67,8 @@ def read_trace(path: str | os.PathLike[str], format: str | None = None) -> Reque
 
     Args:
         path: the file, plain or compressed with gzip or xz, which its first bytes tell.
-        format: a name of :data:`FORMATS`; taken from the name's ending or the content where that is certain if left
-            out.
+        format: a name of :data:`FORMATS` or :data:`~edgegym.workload.formats.LOGS`; taken from the name's ending or the
+            content where that is certain if left out.
 
     Returns:
         The requests in the order of the file.
@@ -59,8 +81,8 @@ def read_trace(path: str | os.PathLike[str], format: str | None = None) -> Reque
         UserWarning: if the last line of a plain text file has no line end, since the file may be cut off there.
     """
     path = Path(path)
-    if format is not None and format not in FORMATS:
-        raise unknown("trace format", format, FORMATS, TraceError)
+    if format is not None and format not in FORMATS | LOGS:
+        raise unknown("trace format", format, FORMATS | LOGS, TraceError)
     data = _bytes_of(path)
     format = format or format_by_name(path)
     compression = compression_of(path, data)
@@ -71,6 +93,8 @@ def read_trace(path: str | os.PathLike[str], format: str | None = None) -> Reque
     if not data:
         raise TraceError(f"{path}: is empty; a trace needs at least one record.")
     format = format or format_by_content(path, data)
+    if format in LOGS:
+        return read_youtube(path, data)
     if format in RECORDS:
         return _read_binary(path, data, format)
     return _read_text(path, data, format, plain=compression is None)
@@ -146,45 +170,41 @@ def _read_binary(path: Path, data: bytes, format: str) -> RequestTrace:
 def _read_text(path: Path, data: bytes, format: str, plain: bool) -> RequestTrace:
     text = data.rstrip()
     begin = len(BYTE_ORDER_MARK) if text.startswith(BYTE_ORDER_MARK) else 0
-    comma = format == "csv"
-    header = 0
-    if comma and begin < len(text):
-        begin, header = _after_header(path, text, begin)
+    layout = Layout(COLUMNS[:3], header=0)
+    if format == "csv" and begin < len(text):
+        begin, layout = _csv_layout(path, text, begin)
     if begin >= len(text):
-        raise TraceError(f"{path}: has no record{' after the header' * header}; a trace needs at least one.")
-    fields = _field_count(text, begin) if comma else 3
-    columns = _parse(path, text, format, begin, fields, header)
+        raise TraceError(f"{path}: has no record{' after the header' * layout.header}; a trace needs at least one.")
+    trace = _parse(path, text, format, begin, layout)
     if plain and b"\n" not in data[len(text) :]:
         warnings.warn(
-            f"{path}: the last line (record {len(columns[0])}) has no line end; if the file is cut off there, its size "
+            f"{path}: the last line (record {len(trace)}) has no line end; if the file is cut off there, its size "
             "is wrong. End the file with a line end if it is complete.",
             stacklevel=3,
         )
-    time, content, size, node = columns
-    _check_order(path, time, lambda k: f"line {k + 1 + header}", "counter n" if format == "adaptsize" else "time")
-    return RequestTrace.from_arrays(
-        content,
-        time=None if format == "adaptsize" else time,
-        size=size,
-        node=node if fields == tokens.MOST_FIELDS else None,
-        source=str(path),
-    )
+    return trace
 
 
-def _after_header(path: Path, text: bytes, begin: int) -> tuple[int, int]:
-    """Where the first record begins, and the number of header lines (0 or 1)."""
+def _csv_layout(path: Path, text: bytes, begin: int) -> tuple[int, Layout]:
+    """Where the first record begins, and which fields the records have.
+
+    A header tells; where it names neither node nor client, a fourth field of the first record is a node.
+    """
     stop = text.find(b"\n", begin)
     stop = len(text) if stop < 0 else stop
     line = text[begin:stop]
-    if is_header(line):
-        return stop + 1, 1
-    if any(byte in b"0123456789" for byte in line.split(b",")[0]):
-        return begin, 0
-    names = "; ".join("/".join(sorted(words)) for words in HEADER_WORDS)
-    raise TraceError(
-        f"{path}: line 1: {_shown(line)} is neither a record nor a header; a header names the columns "
-        f"time,id,size[,node] in this order (known names by column: {names})."
-    )
+    columns = columns_of(line)
+    if not columns and not any(byte in b"0123456789" for byte in line.split(b",")[0]):
+        names = "; ".join("/".join(sorted(words)) for words in HEADER_WORDS)
+        raise TraceError(
+            f"{path}: line 1: {_shown(line)} is neither a record nor a header; a header names the columns "
+            f"time,id,size[,node][,client] in this order (known names by column: {names})."
+        )
+    header = int(bool(columns))
+    begin = stop + 1 if columns else begin
+    if "client" not in columns:
+        columns = COLUMNS[: _field_count(text, begin)]
+    return begin, Layout(columns, header)
 
 
 def _field_count(text: bytes, begin: int) -> int:
@@ -192,37 +212,57 @@ def _field_count(text: bytes, begin: int) -> int:
     stop = text.find(b"\n", begin)
     line = np.frombuffer(text[begin:] if stop < 0 else text[begin:stop], np.uint8)
     bounds = np.empty((tokens.MOST_FIELDS, 2), np.int64)
-    return tokens.MOST_FIELDS if tokens.split_line(line, 0, len(line), True, bounds) == tokens.MOST_FIELDS else 3
+    return 4 if tokens.split_line(line, 0, len(line), True, bounds) == 4 else 3
 
 
-def _parse(
-    path: Path, text: bytes, format: str, begin: int, fields: int, header: int
-) -> tuple[NDArray[np.float64], NDArray[np.int32], NDArray[np.int64], NDArray[np.int32]]:
-    """The columns time, content, size and node of the records from byte ``begin`` on."""
+def _parse(path: Path, text: bytes, format: str, begin: int, layout: Layout) -> RequestTrace:
+    """The requests of the records from byte ``begin`` on."""
     records = text.count(b"\n", begin) + 1
     _check_count(path, records)
     time, size = np.empty(records), np.empty(records, np.int64)
     content, node = np.empty(records, np.int32), np.empty(records, np.int32)
-    unread, first = np.empty((records, 2), np.int64), np.empty((records, 2), np.int64)
-    table = np.full(1 << (2 * records).bit_length(), -1, np.int32)
-    bounds = np.zeros((tokens.MOST_FIELDS, 2), np.int64)
+    unread, bounds = np.empty((records, 2), np.int64), np.zeros((tokens.MOST_FIELDS, 2), np.int64)
+    node_column, client_column = layout.place("node"), layout.place("client")
+    named = records if client_column != tokens.NO_COLUMN else 0
+    client = np.empty(named, np.int32)
+    (table, first), (client_table, client_first) = _table(records), _table(named)
     buffer = np.frombuffer(text, np.uint8)
-    comma, integers = format == "csv", format != "csv"
+    comma, integers, fields = format == "csv", format != "csv", len(layout.columns)
     problem, bad, start, stop = tokens.parse_records(
-        buffer, begin, comma, fields, integers, time, unread, content, size, node, table, first, bounds
-    )
+        buffer, begin, comma, fields, node_column, client_column, integers, time, unread, content, size, node, client,
+        table, first, client_table, client_first, bounds,
+    )  # fmt: skip
     if problem != tokens.OK:
         found = [text[a:b] for a, b in bounds.tolist()]
-        what = _explained(problem, found, text[start:stop], COLUMNS[format] + ",node" * (fields == tokens.MOST_FIELDS))
-        raise TraceError(f"{path}: record {bad + 1} (line {bad + 1 + header}): {what}")
+        shown = COLUMNS_SHOWN.get(format, ",".join(layout.columns))
+        what = _explained(problem, found, text[start:stop], layout, shown)
+        raise TraceError(f"{path}: record {bad + 1} (line {bad + 1 + layout.header}): {what}")
     inexact = np.flatnonzero(np.isnan(time))
     time[inexact] = [float(text[a:b]) for a, b in unread[inexact].tolist()]
-    return time, content, size, node
+    counted = format == "adaptsize"
+    _check_order(path, time, lambda k: f"line {k + 1 + layout.header}", "counter n" if counted else "time")
+    trace = RequestTrace.from_arrays(
+        content,
+        time=None if counted else time,
+        size=size,
+        node=node if node_column != tokens.NO_COLUMN else None,
+        source=str(path),
+    )
+    if not named:
+        return trace
+    names = (text[a:b].decode("utf-8", "replace") for a, b in client_first[: client.max() + 1].tolist())
+    return replace(trace, client=client, clients=tuple(name.replace('""', '"') for name in names))
 
 
-def _explained(problem: int, found: list[bytes], line: bytes, columns: str) -> str:
+def _table(records: int) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+    """An empty hash table for the identifiers of so many records, and where each will first have stood."""
+    return np.full(1 << (2 * records).bit_length(), -1, np.int32), np.empty((records, 2), np.int64)
+
+
+def _explained(problem: int, found: list[bytes], line: bytes, layout: Layout, columns: str) -> str:
     """What was found in a record, what is allowed and how to mend it."""
-    time, identifier, size, node = (_shown(field) for field in found)
+    time, identifier, size = (_shown(field) for field in found[:3])
+    node = _shown(found[layout.place("node")])
     first = columns.replace(",", " ").split()[0]
     wide = "needs an integer of 64 bits; renumber the ids, or write the trace as csv, where ids may be any text."
     texts = {
@@ -235,6 +275,7 @@ def _explained(problem: int, found: list[bytes], line: bytes, columns: str) -> s
         tokens.BAD_SIZE: f"size {size} is not an integer of at least 1; write bytes, or 1 for unit sizes.",
         tokens.BAD_SIZE_RANGE: f"size {size} does not fit 63 bits; write it in bytes.",
         tokens.BAD_NODE: f"node {node} is not an integer from 0 to 2147483646; number the edge nodes from 0.",
+        tokens.BAD_CLIENT: f"found {_shown(line)} without a client; name the client of every request.",
     }
     return texts[problem]
 

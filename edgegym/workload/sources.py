@@ -6,22 +6,51 @@ A :class:`Source` turns a workload seed into an :class:`Episode`; nothing else i
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
-from pydantic import Field, field_validator
 
+from edgegym.amounts import resolve_amount
 from edgegym.cards import load_card
 from edgegym.errors import SettingsError
-from edgegym.settings import Settings
 from edgegym.workload import generators
+from edgegym.workload.footprint import footprint
+from edgegym.workload.places import node_of_places
 from edgegym.workload.readers import read_trace
+from edgegym.workload.settings import (
+    CatalogueSettings,
+    DriftingSettings,
+    FootprintSettings,
+    ShotNoiseSettings,
+    SplitSettings,
+    TraceSettings,
+    WorkloadSettings,
+    ZipfSettings,
+)
+from edgegym.workload.splitting import split_by_client, split_by_overlap, spread_clients
 from edgegym.workload.trace import RequestTrace
+
+__all__ = [
+    "NEVER",
+    "CatalogueSettings",
+    "DriftingSettings",
+    "Episode",
+    "FootprintSettings",
+    "ShotNoiseSettings",
+    "Source",
+    "SplitSettings",
+    "TraceSettings",
+    "WorkloadSettings",
+    "ZipfSettings",
+    "episode_of",
+    "node_clocks",
+    "resolve_path",
+]
 
 NEVER = 2**31 - 1
 """``next_use`` of a content that its node is not asked for again."""
@@ -37,78 +66,12 @@ class Episode:
         next_use: (requests,) int32, for each request the number of requests to the same node, counted from the
             episode's start, that come before its content's next one there; :data:`NEVER` if there is none. It may lie
             beyond the episode's end where the source is longer.
+        seed: its workload seed, for whatever else a system draws once an episode; 0 for a trace given as it is.
     """
 
     trace: RequestTrace
     next_use: NDArray[np.int32]
-
-
-class ShotNoiseSettings(Settings):
-    """Contents are born, requested for a lifetime and forgotten (Traverso et al., 2013)."""
-
-    kind: Literal["shot_noise"] = "shot_noise"
-    requests: int = Field(20_000, ge=1)
-    """Length of an episode."""
-    request_rate: float = Field(10.0, gt=0)
-    """Mean requests per second over all nodes; births follow from it and the card's requests per content."""
-    lifetime_s: tuple[float, ...] = Field((600.0, 3600.0, 21600.0), min_length=1)
-    """Lifetimes that contents have, each equally likely."""
-    card: str = "akamai_video"
-    """Workload card: sizes and requests per content."""
-    overlap: float = Field(1.0, ge=0, le=1)
-    """Share of the contents that every node requests; the others belong to one node each."""
-
-
-class ZipfSettings(Settings):
-    """Independent requests with Zipf popularity: no temporal locality, for theory and comparison only."""
-
-    kind: Literal["zipf"] = "zipf"
-    requests: int = Field(20_000, ge=1)
-    """Length of an episode."""
-    contents: int = Field(10_000, ge=1)
-    """Size of the catalogue."""
-    alpha: float = Field(0.9, ge=0)
-    """Exponent: the content of rank i is requested with probability proportional to i ** -alpha."""
-    card: str | None = None
-    """Workload card for the sizes; without one every content has one byte."""
-    overlap: float = Field(1.0, ge=0, le=1)
-    """Share of the contents that every node requests."""
-
-
-class DriftingSettings(ZipfSettings):
-    """Zipf popularity whose ranks keep changing."""
-
-    kind: Literal["drifting"] = "drifting"  # type: ignore[assignment]
-    drift_every: int = Field(1000, ge=1)
-    """Requests between two changes."""
-    drift_share: float = Field(0.02, ge=0, le=1)
-    """Share of the contents that get a new rank at each change."""
-
-
-class TraceSettings(Settings):
-    """Requests from a file, or a part of it, or windows drawn from that part."""
-
-    kind: Literal["trace"] = "trace"
-    path: str
-    """The trace file, plain or compressed with gzip or xz; ``$EDGEGYM_DATA`` at the start is replaced."""
-    format: str | None = None
-    """One of ``edgegym.workload.readers.FORMATS``; guessed where that is certain."""
-    part: tuple[float, float] = (0.0, 1.0)
-    """Which part of the requests is used, as fractions."""
-    requests: int | None = Field(None, ge=1)
-    """Length of an episode: a window at a random place of the part; the whole part if left out."""
-
-    @field_validator("part")
-    @classmethod
-    def _ordered(cls, part: tuple[float, float]) -> tuple[float, float]:
-        if not 0.0 <= part[0] < part[1] <= 1.0:
-            raise ValueError("needs 0 <= start < stop <= 1, for example [0.0, 0.5]")
-        return part
-
-
-WorkloadSettings = Annotated[
-    ShotNoiseSettings | ZipfSettings | DriftingSettings | TraceSettings, Field(discriminator="kind")
-]
+    seed: int = 0
 
 
 class Source:
@@ -116,7 +79,7 @@ class Source:
 
     Args:
         settings: which workload.
-        nodes: edge nodes among which a generator spreads its requests; a trace file brings its own.
+        nodes: edge nodes among which a generator or a split spreads its requests; a trace file may bring its own.
     """
 
     def __init__(self, settings: WorkloadSettings, nodes: int = 1) -> None:
@@ -124,17 +87,13 @@ class Source:
         card = None if isinstance(settings, TraceSettings) else settings.card
         self._card = load_card(card, "workload") if card is not None else None
         if isinstance(settings, TraceSettings):
-            self._part, self._footprint = _trace_part(settings.path, settings.format, settings.part)
+            self._part, self._footprint = _trace_part(settings, nodes)
             if self._part.nodes > nodes:
                 raise SettingsError(
                     f"workload.path: {settings.path} has requests for {self._part.nodes} nodes, the topology has "
                     f"{nodes} edge nodes; give a topology with at least {self._part.nodes}."
                 )
-            if settings.requests is not None and settings.requests > len(self._part):
-                raise SettingsError(
-                    f"workload.requests: {settings.requests} is more than the {len(self._part)} requests of the part; "
-                    "lower it or leave it out."
-                )
+            self._window_length = window_length(settings.requests, len(self._part))
             part = self._part
             _, self._following = node_clocks(part.content, part.node, part.contents, part.nodes)
 
@@ -143,7 +102,7 @@ class Source:
         settings = self.settings
         if isinstance(settings, TraceSettings):
             return self._window(seed)
-        return episode_of(self._generate(seed))
+        return replace(episode_of(self._generate(seed)), seed=seed)
 
     def footprint(self, episode: Episode) -> tuple[int, int]:
         """Distinct contents and the sum of their bytes: of the whole file for a trace, else of the episode."""
@@ -155,55 +114,64 @@ class Source:
         """Where the requests come from, in a line."""
         settings = self.settings
         if isinstance(settings, TraceSettings):
-            return f"trace {settings.path}, part {settings.part[0]:g} to {settings.part[1]:g}"
+            split = "" if settings.split is None else f", split over {self.nodes} nodes by {settings.split.by}"
+            return f"trace {settings.path}, part {settings.part[0]:g} to {settings.part[1]:g}{split}"
         card = f", card {self._card.name} ({self._card.provenance.source})" if self._card is not None else ""
         return f"generated: {settings.kind}{card}"
 
     def _window(self, seed: int) -> Episode:
-        assert isinstance(self.settings, TraceSettings)
-        length = self.settings.requests
-        if length is None or length == len(self._part):
-            return Episode(self._part, self._following)
+        length = self._window_length
+        if length == len(self._part):
+            return Episode(self._part, self._following, seed)
         start = int(np.random.default_rng(seed).integers(len(self._part) - length + 1))
         before = np.bincount(self._part.node[:start], minlength=self._part.nodes).astype(np.int64)
         window = slice(start, start + length)
         shifted = self._following[window].astype(np.int64) - before[self._part.node[window]]
         shifted[self._following[window] == NEVER] = NEVER
-        return Episode(self._part.part(start, start + length), shifted.astype(np.int32))
+        return Episode(self._part.part(start, start + length), shifted.astype(np.int32), seed)
 
     def _generate(self, seed: int) -> RequestTrace:
-        settings = self.settings
-        sizes = self._card.object_bytes.sample if self._card is not None else None
-        if isinstance(settings, ShotNoiseSettings):
-            assert self._card is not None
-            return generators.shot_noise(
-                settings.requests,
-                birth_rate=settings.request_rate / self._card.requests_per_object.mean(),
-                joint=self._card.joint.sample,
-                lifetimes=settings.lifetime_s,
-                seed=seed,
-                nodes=self.nodes,
-                overlap=settings.overlap,
-            )
-        assert isinstance(settings, ZipfSettings)
-        common: dict[str, Any] = {"sizes": sizes, "nodes": self.nodes, "overlap": settings.overlap}
-        if isinstance(settings, DriftingSettings):
-            return generators.drifting(
-                settings.requests,
-                settings.contents,
-                settings.alpha,
-                seed,
-                every=settings.drift_every,
-                share=settings.drift_share,
-                **common,
-            )
-        return generators.zipf(settings.requests, settings.contents, settings.alpha, seed, **common)
+        settings, card = self.settings, self._card
+        assert not isinstance(settings, TraceSettings)
+        requests = settings.requests
+        placing: dict[str, Any] = {"nodes": self.nodes, "overlap": settings.overlap}
+        if isinstance(settings, ZipfSettings):
+            sizes = card.object_bytes.sample if card is not None else None
+            law: dict[str, Any] = {"q": settings.q, "sizes": sizes, **placing}
+            if isinstance(settings, DriftingSettings):
+                law |= {"every": settings.drift_every, "share": settings.drift_share}
+                return generators.drifting(requests, settings.contents, settings.alpha, seed, **law)
+            return generators.zipf(requests, settings.contents, settings.alpha, seed, **law)
+        assert card is not None
+        if isinstance(settings, FootprintSettings):
+            return footprint(requests, card, seed, **placing)
+        joint = card.joint.sample
+        if isinstance(settings, CatalogueSettings):
+            return generators.catalogue(requests, settings.contents, seed, joint=joint, **placing)
+        births = settings.request_rate / card.requests_per_object.mean()
+        lives = settings.lifetime_s
+        return generators.shot_noise(requests, birth_rate=births, joint=joint, lifetimes=lives, seed=seed, **placing)
 
 
 def episode_of(trace: RequestTrace) -> Episode:
     """The whole trace as one episode; a content not requested again before its end counts as never."""
     _, following = node_clocks(trace.content, trace.node, trace.contents, trace.nodes)
     return Episode(trace, following)
+
+
+def window_length(requests: int | str | None, available: int) -> int:
+    """Requests of an episode: as many as are asked for, that share of what there is, or all.
+
+    Raises:
+        SettingsError: if more are asked for than there are.
+    """
+    length = available if requests is None else resolve_amount(requests, available)
+    if not 1 <= length <= available:
+        raise SettingsError(
+            f"workload.requests: {requests} is {length} requests, but the part has {available}; "
+            f"give 1 to {available}, or leave it out."
+        )
+    return length
 
 
 @njit(cache=True)
@@ -235,8 +203,12 @@ def node_clocks(
     return clock, following
 
 
-def resolve_path(path: str) -> Path:
+def resolve_path(path: str, field: str = "workload.path") -> Path:
     """Replace a leading ``$EDGEGYM_DATA`` by the data folder and check that the file is there.
+
+    Args:
+        path: as the settings give it.
+        field: the setting, for the error text.
 
     Raises:
         SettingsError: if the variable is not set or the file does not exist, with the mend.
@@ -245,14 +217,14 @@ def resolve_path(path: str) -> Path:
         folder = os.environ.get("EDGEGYM_DATA")
         if not folder:
             raise SettingsError(
-                f"workload.path: {path} needs the data folder, but EDGEGYM_DATA is not set; "
-                "set it to the folder's path, or give workload.path another trace."
+                f"{field}: {path} needs the data folder, but EDGEGYM_DATA is not set; "
+                f"set it to the folder's path, or give {field} another file."
             )
         resolved = Path(folder) / path[len(DATA_PREFIX) :].lstrip("/")
     else:
         resolved = Path(path).expanduser()
     if not resolved.is_file():
-        raise SettingsError(f"workload.path: {resolved} is not a file; check the path.")
+        raise SettingsError(f"{field}: {resolved} is not a file; check the path.")
     return resolved
 
 
@@ -260,19 +232,56 @@ def _footprint_of(trace: RequestTrace) -> tuple[int, int]:
     return trace.contents, int(trace.size.sum())
 
 
-def _trace_part(path: str, format: str | None, part: tuple[float, float]) -> tuple[RequestTrace, tuple[int, int]]:
-    """Read the part of a file, once per version of the file; also the footprint of the whole."""
-    resolved = resolve_path(path)
-    status = resolved.stat()
-    return _read_part(resolved, format, part, status.st_mtime_ns, status.st_size)
+Version = tuple[Path, int, int]
+"""A file with its time of change and its size."""
+
+
+def _version(path: Path) -> Version:
+    status = path.stat()
+    return path, status.st_mtime_ns, status.st_size
+
+
+def _trace_part(settings: TraceSettings, nodes: int) -> tuple[RequestTrace, tuple[int, int]]:
+    """The part of a trace, split over the nodes, once per version of its files; also the footprint of the whole."""
+    split = settings.split
+    places = None if split is None or split.places is None else resolve_path(split.places, "workload.split.places")
+    return _read_part(
+        _version(resolve_path(settings.path)),
+        settings.format,
+        settings.part,
+        split,
+        nodes if split is not None else 1,
+        None if places is None else _version(places),
+    )
 
 
 @lru_cache(maxsize=8)
 def _read_part(
-    path: Path, format: str | None, part: tuple[float, float], mtime: int, size: int
+    file: Version,
+    format: str | None,
+    part: tuple[float, float],
+    split: SplitSettings | None,
+    nodes: int,
+    places: Version | None,
 ) -> tuple[RequestTrace, tuple[int, int]]:
-    trace = read_trace(path, format)
+    trace = read_trace(file[0], format)
+    if split is not None:
+        trace = _split(trace, split, nodes, None if places is None else places[0])
     start, stop = (round(fraction * len(trace)) for fraction in part)
     if start >= stop:
         raise SettingsError(f"workload.part: {part} of {len(trace)} requests is empty; widen it.")
     return (trace if part == (0.0, 1.0) else trace.part(start, stop)), _footprint_of(trace)
+
+
+def _split(trace: RequestTrace, split: SplitSettings, nodes: int, places: Path | None) -> RequestTrace:
+    """Spread the requests of a trace for one node over the nodes, as the settings say."""
+    if trace.nodes > 1:
+        raise SettingsError(
+            f"workload.split: {trace.source} has requests for {trace.nodes} nodes already; leave it out."
+        )
+    if split.by == "overlap":
+        return split_by_overlap(trace, nodes, split.overlap, split.seed, split.weights)
+    if split.by == "client":
+        return split_by_client(trace, spread_clients(trace, nodes, split.seed, split.weights))
+    assert places is not None
+    return split_by_client(trace, node_of_places(places, trace.clients, split.sites))

@@ -1,7 +1,8 @@
 """Text records to arrays: numba kernels over the bytes of a whole file.
 
-A record is a line; the columns are time, id, size and perhaps node. Identifiers are compared as they are written and
-numbered in order of first appearance, so that integers of any length and text are the same to the kernel.
+A record is a line; the columns are time, id, size and perhaps node and client. Identifiers of contents and clients are
+compared as they are written and numbered in order of first appearance, so that integers of any length and text are the
+same to the kernel.
 """
 
 from __future__ import annotations
@@ -16,11 +17,12 @@ NEWLINE, RETURN, SPACE, TAB, QUOTE, COMMA = 10, 13, 32, 9, 34, 44
 PLUS, MINUS, POINT, ZERO, NINE = 43, 45, 46, 48, 57
 LOWER_E, UPPER_E = 101, 69
 
-OK, BAD_COUNT, BAD_QUOTE, BAD_TIME, BAD_ID, BAD_ID_RANGE, BAD_SIZE, BAD_SIZE_RANGE, BAD_NODE = range(9)
+OK, BAD_COUNT, BAD_QUOTE, BAD_TIME, BAD_ID, BAD_ID_RANGE, BAD_SIZE, BAD_SIZE_RANGE, BAD_NODE, BAD_CLIENT = range(10)
 """What can be wrong with a record."""
 NOT_A_NUMBER, EXACT, INEXACT = range(3)
 NO_DIGITS, TOO_LARGE = -1, -2
-MOST_FIELDS = 4
+MOST_FIELDS = 5
+NO_COLUMN = -1
 
 # A decimal fraction is exactly rounded by one division while both operands are exact doubles: the first below 2**53,
 # the second a power of ten up to 10**22. The rest is left to float().
@@ -198,14 +200,19 @@ def parse_records(
     start: int,
     comma: bool,
     fields: int,
+    node_column: int,
+    client_column: int,
     integer_ids: bool,
     time: NDArray[np.float64],
     unread: NDArray[np.int64],
     content: NDArray[np.int32],
     size: NDArray[np.int64],
     node: NDArray[np.int32],
+    client: NDArray[np.int32],
     table: NDArray[np.int32],
     first: NDArray[np.int64],
+    client_table: NDArray[np.int32],
+    client_first: NDArray[np.int64],
     bounds: NDArray[np.int64],
 ) -> tuple[int, int, int, int]:
     """Read the records of ``buffer`` from ``start`` on.
@@ -214,21 +221,26 @@ def parse_records(
         buffer: (bytes,) the file, without blank lines at its end.
         start: where the first record begins.
         comma: whether commas separate the fields, with quotes allowed, or blanks.
-        fields: 3, or 4 with a node.
+        fields: 3, one more with a node and one more with a client.
+        node_column: which field is the node; NO_COLUMN for none.
+        client_column: which field is the client; NO_COLUMN for none.
         integer_ids: whether identifiers must be integers of 64 bits.
         time: (records,) filled; nan where it needs more than one division.
         unread: (records, 2) filled with begin and end of those times.
         content: (records,) filled with numbers in order of first appearance.
         size: (records,) filled.
-        node: (records,) filled if there are 4 fields.
+        node: (records,) filled if there is a node.
+        client: (records,) filled if there is a client, with numbers in order of first appearance.
         table: (power of two, above the number of records) hash table, -1.
-        first: (records, 2) scratch.
-        bounds: (4, 2) scratch; begin and end of the fields of the record where reading stopped.
+        first: (records, 2) filled with begin and end of the place where each content first stood.
+        client_table: as ``table``, for the clients.
+        client_first: as ``first``, for the clients.
+        bounds: (5, 2) scratch; begin and end of the fields of the record where reading stopped.
 
     Returns:
         What was wrong (OK for nothing), the number of records read, begin and end of the line it stopped at.
     """
-    at, record, known = start, 0, 0
+    at, record, known, known_clients = start, 0, 0, 0
     while at < len(buffer):
         end = at
         while end < len(buffer) and buffer[end] != NEWLINE:
@@ -249,11 +261,18 @@ def parse_records(
         size[record] = whole(buffer, bounds[2, 0], bounds[2, 1])
         if problem == OK and size[record] < 1:
             problem = BAD_SIZE_RANGE if size[record] == TOO_LARGE else BAD_SIZE
-        if problem == OK and fields == MOST_FIELDS:
-            number = whole(buffer, bounds[3, 0], bounds[3, 1])
+        if problem == OK and node_column != NO_COLUMN:
+            number = whole(buffer, bounds[node_column, 0], bounds[node_column, 1])
             if not 0 <= number < 2**31 - 1:
                 problem = BAD_NODE
             node[record] = number
+        if problem == OK and client_column != NO_COLUMN:
+            first_byte, last_byte = bounds[client_column, 0], bounds[client_column, 1]
+            if first_byte == last_byte:
+                problem = BAD_CLIENT
+            else:
+                client[record] = number_of(buffer, first_byte, last_byte, client_table, client_first, known_clients)
+                known_clients += client[record] == known_clients
         if problem != OK:
             return problem, record, at, stop
         content[record] = number_of(buffer, bounds[1, 0], bounds[1, 1], table, first, known)

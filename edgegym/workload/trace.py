@@ -25,6 +25,8 @@ class RequestTrace:
         size: (contents,) int64, bytes, at least 1; all 1 where the source knows no sizes.
         node: (requests,) int32, the edge node that the request reaches, 0 .. nodes - 1.
         source: where the trace came from, for tables and error texts.
+        client: (requests,) int32, who asked, an index into ``clients``; None where the source does not say.
+        clients: names of the clients, as the source writes them.
     """
 
     time: NDArray[np.float64]
@@ -32,6 +34,8 @@ class RequestTrace:
     size: NDArray[np.int64]
     node: NDArray[np.int32]
     source: str = "in memory"
+    client: NDArray[np.int32] | None = None
+    clients: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Check shapes and ranges once, so that the kernels need not."""
@@ -60,6 +64,13 @@ class RequestTrace:
             raise TraceError(f"{self.source}: content {bad} has {self.size[bad]} bytes; at least 1 is needed.")
         if self.node.min() < 0:
             raise TraceError(f"{self.source}: node numbers must not be negative.")
+        if self.client is not None and (
+            len(self.client) != requests or self.client.min() < 0 or self.client.max() >= len(self.clients)
+        ):
+            raise TraceError(
+                f"{self.source}: client needs one number per request, an index into clients, in 0 .. "
+                f"{len(self.clients) - 1}."
+            )
 
     def __len__(self) -> int:
         """Return the number of requests."""
@@ -84,6 +95,7 @@ class RequestTrace:
         size: NDArray[Any] | None = None,
         node: NDArray[Any] | None = None,
         source: str = "in memory",
+        client: NDArray[Any] | None = None,
     ) -> RequestTrace:
         """Build a trace from any integer identifiers.
 
@@ -93,6 +105,7 @@ class RequestTrace:
             size: (requests,) bytes of the requested object; 1 if left out.
             node: (requests,) edge node; 0 if left out.
             source: where the requests came from.
+            client: (requests,) who asked, integers or text; unknown if left out.
 
         Raises:
             TraceError: if the arrays do not fit together.
@@ -110,12 +123,15 @@ class RequestTrace:
         contents = int(key.max()) + 1 if requests else 0
         content_size = np.ones(contents, np.int64)
         content_size[key] = sizes
+        number, names = (None, ()) if client is None else _numbered_names(np.asarray(client))
         return cls(
             time=np.arange(requests, dtype=np.float64) if time is None else np.asarray(time, np.float64),
             content=key,
             size=content_size,
             node=np.zeros(requests, np.int32) if node is None else np.asarray(node, np.int32),
             source=source,
+            client=number,
+            clients=names,
         )
 
     def part(self, start: int, stop: int) -> RequestTrace:
@@ -125,7 +141,9 @@ class RequestTrace:
         content = dense_ids(kept)
         size = np.ones(int(content.max()) + 1 if len(content) else 0, np.int64)
         size[content] = self.size[kept]
-        return RequestTrace(self.time[window], content, size, self.node[window], f"{self.source}[{start}:{stop}]")
+        client = None if self.client is None else self.client[window]
+        source = f"{self.source}[{start}:{stop}]"
+        return RequestTrace(self.time[window], content, size, self.node[window], source, client, self.clients)
 
 
 def dense_ids(ids: NDArray[Any]) -> NDArray[np.int32]:
@@ -149,6 +167,15 @@ def dense_ids(ids: NDArray[Any]) -> NDArray[np.int32]:
     table = np.full(1 << (2 * len(bits)).bit_length(), -1, np.int32)
     number_by_value(bits, dense, table, np.empty(len(bits), np.int64))
     return dense
+
+
+def _numbered_names(values: NDArray[Any]) -> tuple[NDArray[np.int32], tuple[str, ...]]:
+    """Numbers of integers or texts in order of first appearance, (n,) int32, and what each stands for."""
+    names, first, place = np.unique(values, return_index=True, return_inverse=True)
+    order = np.argsort(first)
+    number = np.empty(len(order), np.int32)
+    number[order] = np.arange(len(order), dtype=np.int32)
+    return number[place], tuple(map(str, names[order].tolist()))
 
 
 @njit(cache=True)

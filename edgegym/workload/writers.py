@@ -24,9 +24,9 @@ LARGEST_U4 = 2**32 - 1
 def write_trace(path: str | os.PathLike[str], trace: RequestTrace, format: str) -> None:
     """Write a trace so that reading it gives the same requests.
 
-    Identifiers are the dense content numbers. csv holds every trace; oracleGeneral and lrb need whole seconds and one
-    node (oracleGeneral times and sizes up to 2**32 - 1); adaptsize needs request numbers as time and one node; cache2k
-    and scarab also unit sizes.
+    Identifiers are the dense content numbers. csv holds every trace. The others hold one node and no clients;
+    oracleGeneral and lrb need whole seconds (oracleGeneral times and sizes up to 2**32 - 1), adaptsize request numbers
+    as time, cache2k and scarab also unit sizes.
 
     Args:
         path: the file, compressed if its name ends in .gz or .xz.
@@ -43,7 +43,8 @@ def write_trace(path: str | os.PathLike[str], trace: RequestTrace, format: str) 
     compression = compression_by_suffix(path)
     loss = _loss(trace, format)
     if loss is not None:
-        raise TraceError(f"{path}: {format} cannot hold this trace: {loss}; or write csv, which holds every trace.")
+        other = "" if format == "csv" else "; or write csv, which holds every trace"
+        raise TraceError(f"{path}: {format} cannot hold this trace: {loss}{other}.")
     packed = compress(_ENCODERS[format](trace), compression)
     try:
         with replaced(path) as aside:
@@ -55,9 +56,12 @@ def write_trace(path: str | os.PathLike[str], trace: RequestTrace, format: str) 
 def _loss(trace: RequestTrace, format: str) -> str | None:
     """What the format would lose, and how to avoid that; None if nothing."""
     if format == "csv":
-        return None
+        lost = [name for name in trace.clients if not name or "\n" in name or "\r" in name]
+        return f"client {lost[0]!r} has no name on one line; rename it" if lost else None
     if trace.nodes > 1:
         return f"it has requests for {trace.nodes} nodes and the format no nodes; write one file per node"
+    if trace.client is not None:
+        return "it has clients and the format none; take them out (dataclasses.replace(trace, client=None))"
     if format in SIZELESS and trace.size.max() > 1:
         return f"it has sizes of up to {trace.size.max()} bytes and the format none; set the sizes to 1"
     if format in CLOCKLESS:
@@ -91,11 +95,21 @@ def _ids_only(format: str) -> Callable[[RequestTrace], bytes]:
 
 
 def _csv(trace: RequestTrace) -> bytes:
-    columns = [_numbers(trace.time), _numbers(trace.content), _numbers(trace.size[trace.content])]
+    columns = {
+        "time": _numbers(trace.time),
+        "id": _numbers(trace.content),
+        "size": _numbers(trace.size[trace.content]),
+    }
     if trace.nodes > 1:
-        columns.append(_numbers(trace.node))
-    header = ",".join(("time", "id", "size", "node")[: len(columns)])
-    return _lines([header, *map(",".join, zip(*columns, strict=True))])
+        columns["node"] = _numbers(trace.node)
+    if trace.client is not None:
+        columns["client"] = [_quoted(trace.clients[number]) for number in trace.client.tolist()]
+    return _lines([",".join(columns), *map(",".join, zip(*columns.values(), strict=True))])
+
+
+def _quoted(name: str) -> str:
+    """A text field, in quotes where it has to be."""
+    return '"' + name.replace('"', '""') + '"' if set(name) & set(' ,"\t') else name
 
 
 def _adaptsize(trace: RequestTrace) -> bytes:
@@ -112,7 +126,7 @@ def _blank_separated(*columns: NDArray[np.generic]) -> bytes:
 
 
 def _lines(lines: list[str]) -> bytes:
-    return ("\n".join(lines) + "\n").encode("ascii")
+    return ("\n".join(lines) + "\n").encode("utf-8")
 
 
 def _numbers(column: NDArray[np.generic]) -> list[str]:
