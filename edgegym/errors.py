@@ -26,6 +26,10 @@ class CardError(EdgeGymError):
     """A card that is missing or does not follow the schema."""
 
 
+class TableError(EdgeGymError):
+    """A table of measurements that is missing, damaged or does not follow its schema."""
+
+
 class RunError(EdgeGymError):
     """A training run on disk that is missing, incomplete or of another kind."""
 

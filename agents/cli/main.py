@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from edgegym.agents.cli import compare, demo, evaluate, listing, replay, train
+from edgegym.agents.cli import calibrate, compare, demo, evaluate, forecast, listing, profile, replay, train
 from edgegym.errors import EdgeGymError
 
 WRONG_INPUT, INTERRUPTED = 2, 130
@@ -26,8 +26,11 @@ app.command("list")(listing.command)
 app.command("demo")(demo.command)
 app.command("replay")(replay.command)
 app.command("evaluate")(evaluate.command)
+app.command("profile")(profile.command)
+app.command("calibrate")(calibrate.command)
 app.command("train")(train.command)
 app.command("compare")(compare.command)
+app.command("forecast")(forecast.command)
 
 
 @app.callback()
