@@ -180,7 +180,7 @@ def test_a_card_of_ones_own_is_read_again_when_it_changes(tmp_path: Path) -> Non
 
 
 def test_list_cards() -> None:
-    assert set(list_cards()) == {"link", "workload"}
+    assert set(list_cards()) == {"device", "link", "prior", "workload"}
     assert "wan_us_west" in list_cards("link")["link"]
     with pytest.raises(CardError, match="unknown card kind 'links'"):
         list_cards("links")
@@ -191,7 +191,7 @@ def test_list_cards() -> None:
     [
         ("akamai_vidio", "workload", r"unknown workload card 'akamai_vidio'.*Did you mean 'akamai_video'.*meta_cdn"),
         ("akamai_video", "link", "unknown link card"),
-        ("5g_first_hop", "device", "unknown card kind 'device'"),
+        ("5g_first_hop", "cable", "unknown card kind 'cable'"),
         ("nowhere/mine.yaml", "link", "nowhere/mine.yaml: cannot be read"),
     ],
 )

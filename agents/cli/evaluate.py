@@ -17,6 +17,9 @@ def command(
     policy: Annotated[str, typer.Option(help="Name of a heuristic or bound, or the folder of a training run.")] = "LRU",
     episodes: Annotated[int, typer.Option(min=1, help="How many episodes.")] = 10,
     seed: Annotated[int, typer.Option(min=0, help="Workload seed of the first; episode i has seed + i.")] = 0,
+    adapting: Annotated[
+        bool, typer.Option("--adapting", help="Let a trained policy go on learning while it serves.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Run a heuristic, a bound or a trained policy in an environment.
@@ -25,12 +28,23 @@ def command(
         edgegym evaluate EdgeGym/ContentCaching-v0 --policy S3-FIFO --episodes 20 capacity=1%
 
         edgegym evaluate EdgeGym/ContentCaching-v0 --policy runs/edge_video/PPO_0 --json
+
+        edgegym evaluate EdgeGym/ContentCaching-v0 --policy runs/edge_video/PPO_0 --adapting --episodes 1
     """
     from edgegym.agents.evaluating import evaluate
     from edgegym.settings import parse_overrides
 
     with progress_bar(policy) as report:
-        result = evaluate(id, policy, episodes, seed, parse_overrides(overrides or []), lambda done: report("", done))
+        result = evaluate(
+            id,
+            policy,
+            episodes,
+            seed,
+            parse_overrides(overrides or []),
+            None if adapting else lambda done: report("", done),
+            adapting,
+            report,
+        )
     if json:
         print_json(result)
     else:

@@ -56,7 +56,8 @@ def replay_file(
     Raises:
         EdgeGymError: for a damaged trace, an unknown policy, format or unit, or a capacity below one object.
     """
-    from edgegym.envs.caching.capacity import check_capacity, resolve_capacity
+    from edgegym.amounts import check_amount
+    from edgegym.envs.caching.capacity import resolve_capacity
     from edgegym.errors import EdgeGymError, unknown
     from edgegym.workload.readers import read_trace
 
@@ -64,7 +65,7 @@ def replay_file(
         raise unknown("unit", unit, ("objects", "bytes"))
     requests = read_trace(path, format)
     try:
-        given = check_capacity(int(capacity) if capacity.strip().lstrip("+-").isdigit() else capacity)
+        given = check_amount(int(capacity) if capacity.strip().lstrip("+-").isdigit() else capacity)
     except ValueError as error:
         raise EdgeGymError(f"--capacity {capacity}: {error}.") from None
     size = requests.size

@@ -1,6 +1,17 @@
 """Measured facts: the card schema, its loader and the library of cards that ships with EdgeGym."""
 
+from edgegym.cards.device import (
+    CoRunnerModel,
+    DeviceCard,
+    KnownKinds,
+    MemoryModel,
+    PowerModel,
+    PredictionError,
+)
+from edgegym.cards.footprint import FirstRequests, Footprint, StackDistances
+from edgegym.cards.latency import LatencyModel, Parameter
 from edgegym.cards.library import list_cards, load_card, save_card
+from edgegym.cards.prior import DevicePriorCard
 from edgegym.cards.schema import (
     Card,
     Fidelity,
@@ -12,18 +23,33 @@ from edgegym.cards.schema import (
     WorkloadCard,
 )
 from edgegym.cards.tables import ByteTable, CountTable, QuantileTable
+from edgegym.cards.work import LayerWork, Work
 
 __all__ = [
     "ByteTable",
     "Card",
+    "CoRunnerModel",
     "CountTable",
+    "DeviceCard",
+    "DevicePriorCard",
     "Fidelity",
+    "FirstRequests",
+    "Footprint",
     "JointLaw",
+    "KnownKinds",
+    "LatencyModel",
+    "LayerWork",
     "LinkCard",
+    "MemoryModel",
+    "Parameter",
+    "PowerModel",
+    "PredictionError",
     "Provenance",
     "QuantileTable",
     "SizeGivenRequests",
+    "StackDistances",
     "TableFidelity",
+    "Work",
     "WorkloadCard",
     "list_cards",
     "load_card",

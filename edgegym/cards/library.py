@@ -10,27 +10,40 @@ from typing import Any, Literal, overload
 
 import yaml
 
+from edgegym.cards.device import DeviceCard
+from edgegym.cards.prior import DevicePriorCard
 from edgegym.cards.schema import Card, LinkCard, WorkloadCard
 from edgegym.errors import CardError, SettingsError, unknown
 from edgegym.files import write_text
 from edgegym.settings import parse_yaml
 
-CARD_CLASSES: dict[str, type[Card]] = {"link": LinkCard, "workload": WorkloadCard}
+CARD_CLASSES: dict[str, type[Card]] = {
+    "device": DeviceCard,
+    "link": LinkCard,
+    "prior": DevicePriorCard,
+    "workload": WorkloadCard,
+}
 """The class of each kind of card."""
 SUFFIXES = (".yaml", ".yml")
 LONGEST_LINE = 400
+FIGURES_ON_A_LINE = 5
+"""A mapping of at most as many figures, and nothing else, is written on a line."""
 
 
+@overload
+def load_card(name: str | Path, kind: Literal["device"]) -> DeviceCard: ...
+@overload
+def load_card(name: str | Path, kind: Literal["prior"]) -> DevicePriorCard: ...
 @overload
 def load_card(name: str | Path, kind: Literal["link"]) -> LinkCard: ...
 @overload
 def load_card(name: str | Path, kind: Literal["workload"]) -> WorkloadCard: ...
 def load_card(name: str | Path, kind: str) -> Card:
-    """Load a card.
+    """Load a card; :func:`load_any` where the kind is known at run time only.
 
     Args:
         name: name of a library card, or the path of a YAML file (it ends in .yaml or .yml).
-        kind: ``"link"`` or ``"workload"``.
+        kind: ``"device"``, ``"link"``, ``"prior"`` or ``"workload"``.
 
     Raises:
         CardError: for an unknown name or kind, or a file that does not follow the schema, naming file and field.
@@ -45,6 +58,11 @@ def load_card(name: str | Path, kind: str) -> Card:
             raise CardError(f"{path}: cannot be read ({error.strerror}); give the path of a card.") from None
         return _from_file(path.resolve(), kind, status.st_mtime_ns, status.st_size)
     return _from_library(str(name), kind)
+
+
+def load_any(name: str | Path, kind: str) -> Card:
+    """:func:`load_card` for a kind that is known at run time only."""
+    return load_card(name, kind)  # type: ignore[call-overload]
 
 
 def list_cards(kind: str | None = None) -> dict[str, tuple[str, ...]]:
@@ -134,7 +152,13 @@ def _flow(dumper: yaml.SafeDumper, values: list[Any]) -> yaml.Node:
     return dumper.represent_sequence("tag:yaml.org,2002:seq", values, flow_style=not nested)
 
 
+def _flow_map(dumper: yaml.SafeDumper, values: dict[str, Any]) -> yaml.Node:
+    figures = 0 < len(values) <= FIGURES_ON_A_LINE and all(isinstance(value, int | float) for value in values.values())
+    return dumper.represent_mapping("tag:yaml.org,2002:map", values.items(), flow_style=figures)
+
+
 _ReadableDumper.add_representer(list, _flow)
+_ReadableDumper.add_representer(dict, _flow_map)
 
 
 def _plain(value: Any) -> Any:
