@@ -17,7 +17,7 @@ from edgegym.agents.experiment import Experiment
 from edgegym.agents.reference import write_reference
 from edgegym.agents.runs import REFERENCE, RUNS, Run, run_of
 from edgegym.agents.training import train_run
-from edgegym.errors import EdgeGymError
+from edgegym.errors import EdgeGymError, SettingsError
 
 Message = tuple[int, int, str]
 """Seed, decisions trained, how it goes."""
@@ -35,8 +35,13 @@ def train(experiment: Experiment, root: Path = RUNS, restart: bool = False) -> l
         restart: delete earlier runs of these seeds first.
 
     Raises:
-        EdgeGymError: for bad settings, or runs that were started with others.
+        EdgeGymError: for bad settings, runs that were started with others, or an experiment that borrows its policies.
     """
+    if experiment.policies_of is not None:
+        raise SettingsError(
+            f"{experiment.name}: compares policies of {experiment.policies_of} (policies_of) and trains none. "
+            f"Train with the config of {experiment.policies_of}, then run edgegym compare with this one."
+        )
     experiment.check()
     seeds = experiment.training.seeds
     runs = [run_of(experiment, seed, root) for seed in seeds]
@@ -44,7 +49,7 @@ def train(experiment: Experiment, root: Path = RUNS, restart: bool = False) -> l
         if restart and run.folder.exists():
             shutil.rmtree(run.folder)
         run.start(experiment)
-    write_reference(experiment, root / experiment.name / REFERENCE)
+    _write_reference(experiment, root / experiment.name / REFERENCE)
     with _bars(experiment, runs) as say:
         if experiment.training.processes == 1 or len(seeds) == 1:
             for seed, run in zip(seeds, runs, strict=True):
@@ -52,6 +57,13 @@ def train(experiment: Experiment, root: Path = RUNS, restart: bool = False) -> l
         else:
             _side_by_side(experiment, runs, say)
     return runs
+
+
+def _write_reference(experiment: Experiment, folder: Path) -> None:
+    """Play (and fit) the heuristics under a progress bar of their own."""
+    with Progress(TextColumn("heuristics"), BarColumn(), TextColumn("{task.fields[text]}"), transient=True) as progress:
+        bar = progress.add_task("", total=1.0, text="")
+        write_reference(experiment, folder, lambda text, done: progress.update(bar, completed=done, text=text))
 
 
 def _side_by_side(experiment: Experiment, runs: Sequence[Run], say: Say) -> None:

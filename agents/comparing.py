@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from importlib.metadata import version
@@ -15,10 +15,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgegym.agents.adapting import AdaptingPolicy
 from edgegym.agents.experiment import Experiment, as_mapping
 from edgegym.agents.learned import LearnedPolicy
 from edgegym.agents.policies import bounds, heuristics
-from edgegym.agents.runs import REFERENCE, RUNS, Run, run_of
+from edgegym.agents.reference import fitted_on_validation
+from edgegym.agents.runs import REFERENCE, RUNS, Run
 from edgegym.agents.store import load_policy
 from edgegym.decision.policy import EpisodeResult, Policy
 from edgegym.errors import RunError
@@ -101,7 +103,8 @@ def judge(experiment: Experiment, root: Path = RUNS, progress: Progress = lambda
     """
     runs = trained_runs(experiment, root)
     task = experiment.task(experiment.evaluation)
-    rows = contenders(experiment, task, runs)
+    fitted = fitted_on_validation(experiment, reference_folder(experiment, root), lambda text, _: progress(text, 0.0))
+    rows = contenders(experiment, task, runs, fitted)
     sweep = experiment.sweep
     rounds = 1 + (len(sweep.values) if sweep else 0)
     played = _play_all(task, rows, experiment, lambda text, done: progress(text, done / rounds))
@@ -135,30 +138,45 @@ def judge(experiment: Experiment, root: Path = RUNS, progress: Progress = lambda
 
 
 def trained_runs(experiment: Experiment, root: Path = RUNS) -> list[Run]:
-    """Runs of the experiment's seeds that have stored a policy.
+    """Runs of the experiment's seeds that have stored a policy, or of those that it borrows policies from.
 
     Raises:
         RunError: if there is none, or one was trained with other settings.
     """
-    runs = [run_of(experiment, seed, root) for seed in experiment.training.seeds]
+    algorithm, trainer = experiment.training.algorithm, experiment.policies_of or experiment.name
+    runs = [Run(root / trainer / f"{algorithm}_{seed}") for seed in experiment.training.seeds]
     found = [run for run in runs if (run.folder / "policy.json").is_file()]
     if not found:
+        with_what = "the same config" if experiment.policies_of is None else f"the config of {trainer}"
         raise RunError(
-            f"{root / experiment.name}: holds no trained policy of {experiment.training.algorithm}. "
-            "Train first: edgegym train with the same config."
+            f"{root / trainer}: holds no trained policy of {algorithm}. Train first: edgegym train with {with_what}."
         )
-    for run in found:
+    for run in found if experiment.policies_of is None else ():
         run.start(experiment)
     return found
 
 
-def contenders(experiment: Experiment, task: Task, runs: Sequence[Run]) -> tuple[Contender, ...]:
-    """Every heuristic, every bound of the task, and the trained seeds as one."""
-    rows = [Contender(one.name, "heuristic", (one,), (one.name,)) for one in heuristics(task.id)]
-    learned = tuple(LearnedPolicy(load_policy(run.folder), run.name) for run in runs)
-    rows.append(Contender(experiment.training.algorithm, "learned", learned, tuple(run.name for run in runs)))
-    rows += [Contender(one.name, "bound", (one,), (one.name,)) for one in bounds(task.id, task.system())]
+def contenders(
+    experiment: Experiment, task: Task, runs: Sequence[Run], fitted: Sequence[Policy]
+) -> tuple[Contender, ...]:
+    """Every heuristic (``fitted`` are those with parameters), every bound of the task, and the trained seeds as one."""
+    system = task.system()
+    online = [*heuristics(task.id, system), *fitted]
+    rows = [Contender(one.name, "heuristic", (one,), (one.name,)) for one in online]
+    rows += _trained(experiment, runs)
+    rows += [Contender(one.name, "bound", (one,), (one.name,)) for one in bounds(task.id, system)]
     return tuple(rows)
+
+
+def _trained(experiment: Experiment, runs: Sequence[Run]) -> Iterator[Contender]:
+    """The trained seeds as one: as they were stored, and adapting online if the experiment says so."""
+    algorithm, adaptation = experiment.training.algorithm, experiment.adaptation
+    names = tuple(run.name for run in runs)
+    stored = {run.name: load_policy(run.folder) for run in runs}
+    yield Contender(algorithm, "learned", tuple(LearnedPolicy(one, name) for name, one in stored.items()), names)
+    if adaptation is not None:
+        adapting = (AdaptingPolicy(one, experiment, adaptation, name) for name, one in stored.items())
+        yield Contender(f"{algorithm} adapting", "learned", tuple(adapting), names)
 
 
 def _play_all(task: Task, rows: Sequence[Contender], experiment: Experiment, progress: Progress) -> list[Results]:
@@ -168,6 +186,8 @@ def _play_all(task: Task, rows: Sequence[Contender], experiment: Experiment, pro
         results = []
         for policy in row.policies:
             progress(row.name, done / total)
+            if isinstance(policy, AdaptingPolicy):
+                policy.report = lambda text, _, row=row, done=done: progress(f"{row.name}, {text}", done / total)  # type: ignore[misc]
             results.append(run_episodes(task, policy, seeds))
             done += 1
         found.append(results)

@@ -12,6 +12,9 @@ from typing import Any, Literal
 
 from pydantic import Field, JsonValue, field_validator, model_validator
 
+from edgegym.agents.adaptation_settings import AdaptationSettings
+from edgegym.agents.forecasting.settings import ForecastSettings
+from edgegym.agents.past import past_class
 from edgegym.errors import SettingsError, unknown
 from edgegym.evaluation.harness import Task, environment_class
 from edgegym.evaluation.scores import RETURN
@@ -92,12 +95,18 @@ class Experiment(Settings):
     """Metric that decides: which policy is kept as the best, and who wins the comparison."""
     training: TrainingSettings = TrainingSettings()
     """How policies are trained."""
+    policies_of: str | None = None
+    """Name of another experiment whose trained policies are compared here, without training them anew."""
     validation: EpisodeSettings = EpisodeSettings(seed=500_000)
     """Episodes that choose the best policy of a run; they must not be those of the evaluation."""
     evaluation: EpisodeSettings = EpisodeSettings()
     """Held-out episodes of the comparison."""
     sweep: SweepSettings | None = None
     """A setting to vary."""
+    adaptation: AdaptationSettings | None = None
+    """Show each trained policy a second time in the comparison, adapting online; not if left out."""
+    forecast: ForecastSettings = ForecastSettings()
+    """How ``edgegym forecast`` fits popularity forecasters for content caching."""
 
     @model_validator(mode="after")
     def _known(self) -> Experiment:
@@ -119,8 +128,10 @@ class Experiment(Settings):
         """Build the environments of training, validation and evaluation, so that mistakes show before hours pass.
 
         Raises:
-            EdgeGymError: for bad environment settings or a missing trace.
+            EdgeGymError: for bad environment settings, a missing trace, or an environment without online adaptation.
         """
+        if self.adaptation is not None:
+            past_class(self.environment)
         Task(self.environment, self.training_settings()).system()
         self.task(self.validation).system()
         self.task(self.evaluation).system()

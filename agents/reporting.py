@@ -45,7 +45,9 @@ def write_findings(findings: Findings, comparison: Comparison, root: Path) -> Pa
     pictures = [*_over_time(findings, comparison), *_over_setting(findings, comparison)]
     write_results(folder, comparison, facts, pictures)
     title = f"{experiment.name}: {experiment.description or experiment.environment}"
-    write_report(folder, comparison, title, [_learning(findings, comparison, root)], pictures, facts)
+    # Borrowed policies were validated on the episodes of another experiment: no curve of theirs belongs here.
+    learning = [_learning(findings, comparison, root)] if experiment.policies_of is None else []
+    write_report(folder, comparison, title, learning, pictures, facts)
     return folder
 
 
@@ -95,7 +97,7 @@ def _over_setting(findings: Findings, comparison: Comparison) -> Iterator[Pictur
     lines = [Line(row, kind, places, sweep.means[row]) for row, kind in _shown(findings, comparison)]
     yield Picture(
         f"{words.capitalize()} against {setting}",
-        f"The same episodes with another {setting}. Learned policies were trained at one value and are used at all.",
+        f"The same episodes with another {setting}. All policies are the same at all of them, trained ones too.",
         lines,
         f"{setting} [% of the footprint]" if shares else setting,
         words,

@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edgegym.agents.heuristics.caching_cooperation import cooperative_heuristics
+from edgegym.agents.heuristics.caching_forecast import forecast_heuristics
+from edgegym.agents.heuristics.caching_replay import NodeReplay, NodeRequests, account, node_requests, origin_s
+from edgegym.agents.linear_rule import LinearRulePolicy, kept_or_fitted
 from edgegym.decision.policy import EpisodeResult, PlayingPolicy, Policy, ScorePolicy
 from edgegym.decision.spaces import Columns
 from edgegym.decision.system import System
-from edgegym.envs.caching.accounting import (
-    Log,
-    episode_metrics,
-    episode_return,
-    hit_ratio_series,
-    trace_costs,
-)
-from edgegym.envs.caching.replay import REPLAY_POLICIES, replay
+from edgegym.envs.caching.accounting import trace_costs
+from edgegym.envs.caching.replay import REPLAY_POLICIES, Replay, replay
+from edgegym.envs.caching.replay.static import most_requested
 from edgegym.envs.caching.state import HIT, REFUSED
 from edgegym.envs.caching.system import CachingSystem
-from edgegym.workload.sources import Episode
 
 
 def lru(c: Columns) -> NDArray[Any]:
@@ -44,10 +43,8 @@ def gdsf(c: Columns) -> NDArray[Any]:
     return c.gdsf_victim
 
 
-class CachingReplay(PlayingPolicy):
-    """Replays a caching policy in every node's cache and accounts for it like the environment.
-
-    Each node's cache acts on the requests that reach it and admits what it fetches, from a neighbour or the origin.
+class CachingReplay(NodeReplay):
+    """Replays a caching policy in every node's cache.
 
     Args:
         name: one of :data:`~edgegym.envs.caching.replay.REPLAY_POLICIES`.
@@ -58,50 +55,63 @@ class CachingReplay(PlayingPolicy):
         self.name, self.description = name, entry.summary
         self.kind = "bound" if entry.clairvoyant else "heuristic"
 
+    def replay_node(self, requests: NodeRequests) -> Replay:
+        """Replay one node's cache."""
+        return replay(
+            requests.content,
+            requests.size,
+            requests.capacity,
+            self.name,
+            seed=requests.seed,
+            log=True,
+            next_use=requests.next_use,
+        )
+
+
+class Static(PlayingPolicy):
+    """Fills every node's cache, when the warm-up ends, with what the node was asked for most, and never changes it.
+
+    Until then the caches are empty, so that nothing is held before it was counted; without a warm-up they stay so.
+    """
+
+    name = "Static"
+    description = (
+        "holds what the warm-up requested most, per byte where bytes count, and never changes it; "
+        "without a warm-up it holds nothing"
+    )
+
     def play(self, system: System, workload_seed: int, options: Mapping[str, Any]) -> EpisodeResult:
-        """Replay the episode."""
+        """Place contents by the warm-up and serve the rest."""
         assert isinstance(system, CachingSystem)
         episode = system.episode(workload_seed, options)
         trace, state = episode.trace, system.state
-        outcome, admitted, evicted, evicted_at = self._replay_nodes(system, episode, workload_seed)
-        network = (state.near, state.fetch_s, state.byte_s)
-        retrieval = trace_costs(trace.content, trace.node, trace.size, outcome, admitted, evicted, evicted_at, *network)
-        size = trace.size[trace.content]
-        outcome[(outcome & HIT == 0) & ~admitted] |= REFUSED
-        latency = (state.rules["access_s"][0] + retrieval).astype(np.float32)
-        log, count_from = Log(outcome, latency, size), system.count_from(len(trace))
-        evictions = int(np.count_nonzero(evicted_at >= count_from))
-        origin = state.fetch_s[trace.node, -1] + state.byte_s[trace.node, -1] * size
-        return EpisodeResult(
-            episode_return(log, origin, retrieval, system.params.reward),
-            episode_metrics(log, count_from, evictions) | {"invalid_actions": 0.0},
-            hit_ratio_series(log, count_from),
+        count_from = system.count_from(len(trace))
+        outcome, holders = np.zeros(len(trace), np.uint8), np.zeros(trace.contents, np.int64)
+        for n, node in enumerate(node_requests(system, episode, workload_seed)):
+            warm = int(np.searchsorted(node.place, count_from))
+            held = most_requested(node.content[:warm], node.size, node.capacity)
+            holders |= held.astype(np.int64) << n
+            outcome[node.place[warm:]] = held[node.content[warm:]] * np.uint8(HIT)
+        retrieval_s = origin_s(system, episode)
+        retrieval_s[count_from:] = trace_costs(
+            trace.content[count_from:],
+            trace.node[count_from:],
+            trace.size,
+            outcome[count_from:],
+            np.zeros(len(trace) - count_from, np.bool_),
+            np.empty(0, np.int32),
+            np.empty(0, np.int64),
+            holders,
+            state.near,
+            state.fetch_s,
+            state.byte_s,
         )
-
-    def _replay_nodes(
-        self, system: CachingSystem, episode: Episode, seed: int
-    ) -> tuple[NDArray[np.uint8], NDArray[np.bool_], NDArray[np.int32], NDArray[np.int64]]:
-        """Replay each node's requests; outcomes and evictions in the order of the whole trace."""
-        trace, capacity = episode.trace, system.capacity_of(episode)
-        occupancy = np.ones_like(trace.size) if system.params.unit == "objects" else trace.size
-        outcome, admitted = np.zeros(len(trace), np.uint8), np.zeros(len(trace), np.bool_)
-        evicted, evicted_at = [np.empty(0, np.int32)], [np.empty(0, np.int64)]
-        for n in range(trace.nodes):
-            mine = np.flatnonzero(trace.node == n)
-            # Nothing after the episode counts, so for a clairvoyant it never comes.
-            next_use = np.minimum(episode.next_use[mine], len(mine)).astype(np.int32)
-            result = replay(
-                trace.content[mine], occupancy, capacity, self.name, seed=seed + n, log=True, next_use=next_use
-            )
-            outcome[mine], admitted[mine] = result.hit * np.uint8(HIT), result.admitted
-            evicted.append(result.evicted)
-            evicted_at.append(mine[result.evicted_at])
-        events = np.argsort(np.concatenate(evicted_at), kind="stable")
-        return outcome, admitted, np.concatenate(evicted)[events], np.concatenate(evicted_at)[events]
+        outcome[outcome & HIT == 0] |= REFUSED
+        return account(system, episode, outcome, retrieval_s, evictions=0)
 
 
-def heuristics() -> list[Policy]:
-    """The online policies that every comparison shows."""
+def heuristics(system: System | None = None) -> list[Policy]:
+    """The online policies that every comparison shows; with a ``system`` also what its settings make possible."""
     scores: list[Policy] = [
         ScorePolicy("FIFO", fifo),
         ScorePolicy("LRU", lru),
@@ -110,4 +120,18 @@ def heuristics() -> list[Policy]:
     ]
     names = {policy.name for policy in scores}
     online = [name for name, entry in REPLAY_POLICIES.items() if not entry.clairvoyant]
-    return scores + [CachingReplay(name) for name in online if name not in names]
+    replays = [CachingReplay(name) for name in online if name not in names]
+    return [*scores, *replays, Static(), *cooperative_heuristics(system), *forecast_heuristics(system)]
+
+
+BYTE_METRICS = ("byte_hit_ratio", "backhaul_bytes")
+
+
+def fitted_heuristics(
+    system: System, seeds: Sequence[int], metric: str, folder: Path, progress: Callable[[str, float], None]
+) -> list[Policy]:
+    """The linear rule, tuned on object or byte misses, whichever the metric is about."""
+    assert isinstance(system, CachingSystem)
+    objective = "bytes" if metric in BYTE_METRICS else "objects"
+    rule = kept_or_fitted(folder / "linear_rule.json", system, seeds, objective, progress)  # type: ignore[arg-type]
+    return [LinearRulePolicy(rule.weights)]

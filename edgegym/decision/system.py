@@ -79,7 +79,8 @@ class System(ABC):
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
     training_only: ClassVar[Mapping[str, Any]] = {}
     """Settings that evaluation lays over whatever it is given, to switch clairvoyant signals off."""
-    candidate_features: ClassVar[tuple[str, ...]]
+    candidate_features: tuple[str, ...]
+    """Of the class; an instance may have more, which its settings add at the end."""
     context_features: ClassVar[tuple[str, ...]]
     metrics: ClassVar[tuple[Metric, ...]]
 

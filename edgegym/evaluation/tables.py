@@ -96,11 +96,11 @@ def judgement_sheet(comparison: Comparison) -> Sheet:
 
 
 def metrics_sheet(comparison: Comparison) -> Sheet | None:
-    """All other metrics, or None where there is only the primary one.
+    """All other metrics in which the policies differ, or None where there are none.
 
     A learned policy's cell says where it is shown to be better or worse than the best heuristic.
     """
-    others = comparison.metrics[1:]
+    others = [metric for metric in comparison.metrics[1:] if _differs(comparison, metric)]
     if not others:
         return None
     units = {metric.name: comparison.unit(metric) for metric in others}
@@ -110,7 +110,14 @@ def metrics_sheet(comparison: Comparison) -> Sheet | None:
     )
     columns = ("policy", *(with_unit(metric, units[metric.name][1], arrow=True) for metric in others))
     title = f"The other metrics, interquartile means; better and worse: than {comparison.best_heuristic}"
-    return Sheet(title, columns, tuple(rows))
+    same = [words(metric) for metric in comparison.metrics[1:] if metric not in others]
+    return Sheet(title + (f"; the same for all: {', '.join(same)}" if same else ""), columns, tuple(rows))
+
+
+def _differs(comparison: Comparison, metric: Metric) -> bool:
+    """Whether two policies differ in a metric."""
+    found = (one.metrics[metric.name] for one in comparison.standings)
+    return len({estimate.value for estimate in found if estimate}) > 1
 
 
 def _cell(estimate: Estimate | None, factor: float = 1.0) -> Cell:

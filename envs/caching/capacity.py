@@ -2,29 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from typing import Literal
 
+from edgegym.amounts import resolve_amount
 from edgegym.errors import SettingsError
 
 Unit = Literal["objects", "bytes"]
-PERCENT = re.compile(r"(\d+(?:\.\d+)?)\s*%")
-
-
-def check_capacity(capacity: int | str) -> int | str:
-    """Return ``capacity`` if it is a positive number or a positive share such as ``"1%"``.
-
-    Raises:
-        ValueError: saying what is allowed.
-    """
-    if isinstance(capacity, int):
-        if capacity < 1:
-            raise ValueError("capacity must be at least 1")
-        return capacity
-    found = PERCENT.fullmatch(capacity.strip())
-    if not found or float(found[1]) <= 0:
-        raise ValueError("needs a number of objects or bytes, for example 205, or a share, for example '1%'")
-    return capacity
 
 
 def resolve_capacity(capacity: int | str, unit: Unit, contents: int, total_bytes: int, smallest_bytes: int) -> int:
@@ -41,8 +24,7 @@ def resolve_capacity(capacity: int | str, unit: Unit, contents: int, total_bytes
         SettingsError: if not even the smallest content fits.
     """
     whole, smallest = (contents, 1) if unit == "objects" else (total_bytes, smallest_bytes)
-    share = PERCENT.fullmatch(capacity.strip()) if isinstance(capacity, str) else None
-    result = round(float(share[1]) / 100.0 * whole) if share else int(capacity)
+    result = resolve_amount(capacity, whole)
     if result < smallest:
         raise SettingsError(
             f"capacity: {capacity} is {result} {unit}, but the smallest content takes {smallest}; "

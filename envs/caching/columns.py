@@ -10,6 +10,7 @@ from numba import njit
 
 from edgegym.decision.inlining import inlined
 from edgegym.decision.scaling import OCTAVES, log_unit, unit
+from edgegym.envs.caching.forecast_network import OWN_RATE, evaluate
 from edgegym.envs.caching.kernel import LONG, SHORT, advance, capacity_in_contents, nearest_holder, retrieval_s
 from edgegym.envs.caching.state import FIFO, GDSF, LFU, LRU, NEVER, State
 
@@ -32,6 +33,8 @@ CANDIDATE_FEATURES = (
     "lfu_victim",
     "gdsf_victim",
 )
+FORECAST = "forecast"
+"""The column after the last one, where a forecaster is given."""
 LOG_COLUMNS = 8
 """The first columns are written as numbers >= 1 and put on the logarithmic scale together, eight at a time."""
 CONTEXT_FEATURES = (
@@ -80,6 +83,8 @@ def observe(state: State, row: int, candidates: np.ndarray, context: np.ndarray,
         for f in range(LOG_COLUMNS):
             candidates[row, k, f] = log_unit(candidates[row, k, f])
     candidates[row, 0, 12] = 1.0
+    if len(state.forecaster) > 0:
+        _write_forecasts(state, row, n, contents, candidates, mask)
     _observe_context(state, row, n, contents, context)
 
 
@@ -107,6 +112,28 @@ def _write_candidate(state, row, n, content, now, short, long, out, k) -> None: 
     out[row, k, 14] = content == state.victims[row, FIFO]
     out[row, k, 15] = content == state.victims[row, LFU]
     out[row, k, 16] = content == state.victims[row, GDSF]
+
+
+@inlined
+def _write_forecasts(state, row, n, contents, out, mask) -> None:  # type: ignore[no-untyped-def]
+    """Evaluate the forecaster on the columns of each candidate and write its output as the last column."""
+    network = state.forecaster[0]
+    decay = np.float32(1.0 / (network.half_life * contents))
+    for k in range(mask.shape[1]):
+        if mask[row, k] == 0:
+            continue
+        record = state.records[row, n, state.choice[row, k]]
+        age = np.float32(state.nodes[row, n].clock - 1 - record.last_use)
+        for i in range(network.widths[0]):
+            column = network.columns[i]
+            network.units[0, i] = _rate_unit(record.rate - age * decay) if column == OWN_RATE else out[row, k, column]
+        out[row, k, len(CANDIDATE_FEATURES)] = _rate_unit(evaluate(network))
+
+
+@inlined
+def _rate_unit(log2_rate: float) -> np.float32:
+    """A rate on the scale of the rate columns: 40 octaves around 1."""
+    return unit(log2_rate * np.float32(0.025) + np.float32(0.5))
 
 
 @inlined

@@ -52,6 +52,9 @@ class ContentCachingEnv(CandidateEnv):
     | 15 | ``lfu_victim``: LFU would evict it | 0 | 1 |
     | 16 | ``gdsf_victim``: GDSF would evict it | 0 | 1 |
 
+    With ``forecaster=FOLDER`` (``edgegym forecast`` fits one) there is one more, the last: ``forecast`` in [0, 1], .5 +
+    log2(requests that the forecaster expects at the node in the next window) / 40. Fit it for the capacity at hand.
+
     | Num | Context entry | Min | Max |
     |-----|---------------|-----|-----|
     | 0 | ``capacity``: contents of mean size that the cache holds, log | 0 | 1 |
@@ -82,14 +85,15 @@ class ContentCachingEnv(CandidateEnv):
     | Argument | Default | Meaning |
     |----------|---------|---------|
     | ``preset`` | ``None`` | ``"edge_video"`` (the defaults), ``"edge_cluster"`` (four nodes), ``"zipf_objects"`` |
-    | ``workload`` | shot noise | ``{"kind": "shot_noise" / "zipf" / "drifting" / "trace", ...}`` |
+    | ``workload`` | shot noise | ``{"kind": ..., ...}``: see :mod:`edgegym.workload.settings` |
     | ``warmup`` | 0.25 | requests before the metrics count: share below 1, else number |
     | ``warmup_by`` | ``"policy"`` | who evicts meanwhile: the ``"policy"``, or ``"lru"`` without asking |
-    | ``topology`` | one node | ``{"builder": "single_edge" / "edge_cluster" / "tree" / "file", ...}`` |
+    | ``topology`` | one node | ``{"builder": "single_edge" / "edge_cluster" / "tree" / "geant" / "file", ...}`` |
     | ``access_link`` | ``"5g_first_hop"`` | link card between user and node; its round trip is in every latency |
-    | ``capacity`` | ``"2%"`` | of each cache, in ``unit``, or a share of the distinct contents |
+    | ``capacity`` | ``"2%"`` | of each cache, in ``unit`` or percent; of a list, each episode has one |
     | ``unit`` | ``"bytes"`` | ``"bytes"``, or ``"objects"`` where every content occupies 1 |
     | ``candidates`` | 16 | residents nominated per decision |
+    | ``forecaster`` | ``None`` | folder of a fitted forecaster, which adds the column ``forecast`` |
     | ``reward`` | ``{"hit": 1.0}`` | weights of the terms, ``signal``, ``horizon`` |
     | ``observation`` | ``"dict"`` | or ``"flat"`` |
     | ``render_mode`` | ``None`` | ``"ansi"`` or ``"rgb_array"`` |

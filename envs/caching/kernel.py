@@ -168,7 +168,7 @@ def _touch(state: State, row: int, n: int, content: int) -> None:
     node.recent_new -= RECENT * node.recent_new
     if record.first_use < 0:
         record.first_use, record.gap, record.count = now, NEVER, 1
-        record.rate_short, record.rate_long = 0.0, 0.0
+        record.rate_short, record.rate_long, record.rate = 0.0, 0.0, 0.0
         node.seen += 1
         node.seen_occupancy += _occupancy(state, record.bytes)
         node.recent_new += RECENT
@@ -178,6 +178,8 @@ def _touch(state: State, row: int, n: int, content: int) -> None:
         record.gap, record.count = gap, record.count + 1
         record.rate_short = _renewed(record.rate_short - gap / (SHORT * contents))
         record.rate_long = _renewed(record.rate_long - gap / (LONG * contents))
+        if len(state.forecaster) > 0:
+            record.rate = _renewed(record.rate - gap / (state.forecaster[0].half_life * contents))
     record.last_use = now
 
 
@@ -308,18 +310,30 @@ def _regret(state: State, row: int, action: int) -> float:
 
 @inlined
 def _keep_value(state: State, row: int, content: int) -> float:
-    """Value of holding a content until its next use, per share of the capacity it occupies.
+    """Value of holding a content until its next uses, per share of the capacity it occupies.
 
-    A hit in d requests is worth 1 / (1 + d / horizon) of a hit now; a content that never returns is worth nothing.
+    A use in d requests is worth 1 / (1 + d / horizon) of one now, and a copy is worth what it saves against the source
+    that would serve without it: at its own node, and at the others, which may fetch it from here.
     """
     r, rules = state.rows[row], state.rules[0]
-    record, node = state.records[row, r.node, content], state.nodes[row, r.node]
-    if record.next_use == NEVER:
-        return 0.0
-    contents = capacity_in_contents(state, row, r.node)
-    distance = record.next_use - node.clock + 1
-    origin = state.fetch_s.shape[1] - 1
-    worth = rules.hit + (rules.byte_hit + rules.backhaul_saved) * record.bytes / MEGABYTE
-    worth += rules.latency_saved * retrieval_s(state.fetch_s, state.byte_s, r.node, origin, record.bytes)
-    share = _occupancy(state, record.bytes) * contents / state.rows[row].capacity
-    return worth / share / (1.0 + distance / (rules.horizon * contents))
+    n = r.node
+    contents = capacity_in_contents(state, row, n)
+    others = state.holders[row, content] & ~(np.int64(1) << n)
+    size = state.records[row, n, content].bytes
+    value = 0.0
+    for m in range(state.nodes.shape[1]):
+        record = state.records[row, m, content]
+        if record.first_use < 0 or record.next_use == NEVER or others >> m & 1:
+            continue
+        without = nearest_of(others, state.near, m)
+        source = n if m == n else nearest_of(others | (np.int64(1) << n), state.near, m)
+        saved_s = retrieval_s(state.fetch_s, state.byte_s, m, without, size)
+        saved_s -= retrieval_s(state.fetch_s, state.byte_s, m, source, size)
+        worth = rules.latency_saved * saved_s
+        if without == len(state.near):
+            worth += rules.backhaul_saved * size / MEGABYTE
+        if m == n:
+            worth += rules.hit + rules.byte_hit * size / MEGABYTE
+        distance = record.next_use - state.nodes[row, m].clock + 1
+        value += worth / (1.0 + distance / (rules.horizon * contents))
+    return value / (_occupancy(state, size) * contents / r.capacity)

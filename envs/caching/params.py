@@ -7,7 +7,8 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
-from edgegym.envs.caching.capacity import Unit, check_capacity
+from edgegym.amounts import check_amount
+from edgegym.envs.caching.capacity import Unit
 from edgegym.network.topology import TopologySettings
 from edgegym.settings import Settings
 from edgegym.workload.sources import ShotNoiseSettings, WorkloadSettings
@@ -45,19 +46,26 @@ class CachingParams(Settings):
     """Edge nodes, origin and the link cards between them."""
     access_link: str = "5g_first_hop"
     """Link card between a user and the edge node: its round trip is part of every latency."""
-    capacity: int | str = "2%"
-    """Capacity of each node's cache, in ``unit``; ``"N%"`` is of the episode's distinct contents, rounded."""
+    capacity: int | str | tuple[int | str, ...] = "2%"
+    """Capacity of each node's cache, in ``unit``; ``"N%"`` is of the distinct contents or their bytes, rounded. A list
+    is for training over several sizes: each episode has one of them, drawn by its workload seed."""
     unit: Unit = "bytes"
     """What the capacity counts."""
     candidates: int = Field(16, ge=4, le=1024)
     """Residents nominated per decision; the action space has one more, candidate 0 = admit nothing."""
+    forecaster: str | None = None
+    """Folder of a forecaster that ``edgegym forecast`` has fitted: its forecast becomes the last candidate column."""
     reward: RewardWeights = RewardWeights()
     """Weights of the reward terms."""
 
     @field_validator("capacity")
     @classmethod
-    def _at_least_one(cls, capacity: int | str) -> int | str:
-        return check_capacity(capacity)
+    def _at_least_one(cls, capacity: int | str | tuple[int | str, ...]) -> int | str | tuple[int | str, ...]:
+        if not isinstance(capacity, tuple):
+            return check_amount(capacity)
+        if not capacity:
+            raise ValueError("an empty list; give one capacity or several")
+        return tuple(check_amount(each) for each in capacity)
 
 
 PRESETS: Mapping[str, Mapping[str, Any]] = {

@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from edgegym.envs.caching.forecast_network import NETWORK
+
 NEVER = 2**31 - 1
 """``next_use`` of a content that is not requested again, ``gap`` of one that was requested once."""
 
@@ -40,7 +42,8 @@ RECORD = np.dtype(
         ("rate_long", np.float32),  # the same with the slow half-life
         ("bytes", np.int64),  # size
         ("priority", np.float64),  # GDSF priority
-        ("padding", np.int64),
+        ("rate", np.float32),  # the same with the half-life of the forecaster, if there is one
+        ("padding", np.int32),
     ]
 )
 assert RECORD.itemsize == 64
@@ -111,6 +114,7 @@ class State(NamedTuple):
         fetch_s: (nodes, nodes + 1) float64, round trip to every other node; the last column is the origin.
         byte_s: (nodes, nodes + 1) float64, seconds per byte on that path.
         near: (nodes, nodes - 1) int32, the other nodes, nearest first.
+        forecaster: (1,) NETWORK, or (0,) without a forecaster.
     """
 
     rules: NDArray[Any]
@@ -130,6 +134,7 @@ class State(NamedTuple):
     fetch_s: NDArray[np.float64]
     byte_s: NDArray[np.float64]
     near: NDArray[np.int32]
+    forecaster: NDArray[Any]
 
     def bytes_per_row(self) -> int:
         """Memory of one row: 64 bytes a content and node, 8 a content, 64 a resident, 11 a request (15 clairvoyant)."""
@@ -143,7 +148,7 @@ ROW_ARRAYS = State._fields.index("fetch_s")
 def allocate(
     rows: int, nodes: int, candidates: int, requests: int, contents: int, slots: int, clairvoyant: bool
 ) -> State:
-    """Allocate the arrays of ``rows`` rows; network and rules are left for the caller to fill.
+    """Allocate the arrays of ``rows`` rows; network, rules and forecaster are left for the caller to fill.
 
     Args:
         rows: number of rows.
@@ -172,4 +177,5 @@ def allocate(
         fetch_s=np.zeros((nodes, nodes + 1)),
         byte_s=np.zeros((nodes, nodes + 1)),
         near=np.zeros((nodes, nodes - 1), np.int32),
+        forecaster=np.zeros(0, NETWORK),
     )

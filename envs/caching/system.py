@@ -9,11 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgegym.cards import load_card
+from edgegym.decision.draws import below
 from edgegym.decision.metrics import Metric
 from edgegym.decision.system import Decisions, System, check_options
 from edgegym.envs.caching import columns, kernel
 from edgegym.envs.caching.accounting import METRICS, Log, episode_metrics, hit_ratio_series
 from edgegym.envs.caching.capacity import resolve_capacity
+from edgegym.envs.caching.forecaster import load_network
 from edgegym.envs.caching.params import PRESETS, CachingParams
 from edgegym.envs.caching.state import ROW_ARRAYS, State, allocate
 from edgegym.errors import SettingsError
@@ -40,12 +42,16 @@ class CachingSystem(System):
     settings_class: ClassVar[type[Settings]] = CachingParams
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = PRESETS
     training_only: ClassVar[Mapping[str, Any]] = {"reward": {"signal": "terms"}}
-    candidate_features = columns.CANDIDATE_FEATURES
+    candidate_features: tuple[str, ...] = columns.CANDIDATE_FEATURES
     context_features = columns.CONTEXT_FEATURES
     metrics: ClassVar[tuple[Metric, ...]] = METRICS
 
     def __init__(self, params: CachingParams, rows: int = 1) -> None:
         self.params, self.rows = params, rows
+        self._forecaster: NDArray[Any] | None = None
+        if params.forecaster is not None:
+            self._forecaster = load_network(params.forecaster, columns.CANDIDATE_FEATURES)
+            self.candidate_features = (*columns.CANDIDATE_FEATURES, columns.FORECAST)
         self.num_candidates = params.candidates + 1
         self.topology = topology_from_settings(params.topology)
         self.nodes = len(self.topology.edge)
@@ -68,7 +74,7 @@ class CachingSystem(System):
         requests = len(episode.trace)
         count_from = self.count_from(requests)
         decide_from = count_from if self.params.warmup_by == "lru" else 0
-        seed = workload_seed & 0x7FFFFFFFFFFFFFFF
+        seed = workload_seed & SEED_MASK
         kernel.begin(self._state, row, seed, requests, decide_from, count_from)
 
     def episode(self, workload_seed: int, options: Mapping[str, Any]) -> Episode:
@@ -109,6 +115,8 @@ class CachingSystem(System):
         params = self.params
         links = {params.access_link, params.topology.edge_link, params.topology.origin_link} - {None}
         facts = {f"link {name}": load_card(str(name), "link").provenance.source for name in sorted(map(str, links))}
+        if params.forecaster is not None:
+            facts["forecaster"] = params.forecaster
         return {"workload": self.source.provenance(), **facts}
 
     def progress(self) -> float:
@@ -132,7 +140,10 @@ class CachingSystem(System):
         """Capacity of a node's cache in this episode, in objects or bytes."""
         contents, total = self.source.footprint(episode)
         smallest = int(episode.trace.size.min())
-        return resolve_capacity(self.params.capacity, self.params.unit, contents, total, smallest)
+        capacity = self.params.capacity
+        if isinstance(capacity, tuple):
+            capacity = capacity[below(episode.seed & SEED_MASK, CAPACITY_DRAW, len(capacity))]
+        return resolve_capacity(capacity, self.params.unit, contents, total, smallest)
 
     def _load(self, row: int, episode: Episode, capacity: int) -> None:
         state, trace = self._state, episode.trace
@@ -189,9 +200,13 @@ class CachingSystem(System):
         state.fetch_s[:] = topology.rtt_s[np.ix_(topology.edge, reach)]
         state.byte_s[:] = 8.0 / topology.rate_bps[np.ix_(topology.edge, reach)]
         state.near[:] = topology.nearest
-        return state
+        return state if self._forecaster is None else state._replace(forecaster=self._forecaster)
 
 
+SEED_MASK = 0x7FFFFFFFFFFFFFFF
+"""Seeds are used as int64."""
+CAPACITY_DRAW = 2**62
+"""Counter of the draw that chooses an episode's capacity; decisions, which draw too, count from 0."""
 MAX_NODES = 62
 """Holders of a content are bits of an int64."""
 
