@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-import csv
-import gzip
 import re
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import constants
 
+from edgegym.calibration.library_dynamics import (
+    DYNAMICS_RULE,
+    LTE_POWER,
+    MMWAVE_POWER,
+    OTHER_PHONES,
+    RADIO_3G,
+    fitted_dynamics,
+)
 from edgegym.calibration.link_fit import fit_link, held_values
 from edgegym.calibration.quantile_fit import Measurements
 from edgegym.cards import LinkCard, Provenance
-from edgegym.errors import EdgeGymError
-
-Series = dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]]
+from edgegym.network.measured import Series, read_series
 
 GOPHERS = (
     "Narayanan et al., A First Look at Commercial 5G Performance on Smartphones, WWW 2020 (5Gophers)",
@@ -32,30 +35,6 @@ CAMPAIGNS = "Round trip and throughput come from two campaigns of the same group
 GROUP_INDEX = 1.468
 """Of standard single-mode fibre (ITU-T G.652) at 1550 nm, as in Corning's SMF-28 product information."""
 BACKHAUL_BPS = 1e9
-
-
-def read_series(file: Path, column: str) -> Series:
-    """Read ``trace,t_s,COLUMN`` from a gzipped CSV file.
-
-    Returns:
-        For each trace its (n,) times and (n,) values as they stand in the file.
-
-    Raises:
-        EdgeGymError: if the file is missing or a field is not a number, naming file and line.
-    """
-    series: dict[str, tuple[list[float], list[float]]] = {}
-    try:
-        with gzip.open(file, "rt", encoding="utf-8", newline="") as text:
-            for line, row in enumerate(csv.DictReader(text), start=2):
-                time_s, values = series.setdefault(row["trace"], ([], []))
-                try:
-                    time_s.append(float(row["t_s"]))
-                    values.append(float(row[column]))
-                except ValueError as error:
-                    raise EdgeGymError(f"{file}: line {line}: {error}; restore the file.") from None
-    except (OSError, EOFError, KeyError) as error:
-        raise EdgeGymError(f"{file}: cannot be read ({error!r}); give the data folder that holds it.") from None
-    return {name: (np.array(time_s), np.array(values)) for name, (time_s, values) in series.items()}
 
 
 def access(radio: str, mode: str | None) -> Callable[[Path, str], LinkCard]:
@@ -73,11 +52,19 @@ def access(radio: str, mode: str | None) -> Callable[[Path, str], LinkCard]:
             url=f"{GOPHERS[1]}; {LUMOS[1]}",
             licence=CC_BY,
             rule=f"{RTT_RULE.format(which=f'over {radio} to the first hop')} Rate: median and quantiles over time of "
-            f"the throughput in the {which}.",
+            f"the throughput in the {which}. {DYNAMICS_RULE}",
             notes=f"{CAMPAIGNS} {NO_UPLINK} The pings were made standing still.",
+            assumed={"radio": OTHER_PHONES},
         )
-        rates = _lumos(data, lambda run: run.startswith(radio) and (mode or "") in run)
-        return fit_link(name, provenance, rtt_s=_pings(data, radio, "First-Hop"), rate_bps=rates, rate_direction="down")
+        return fit_link(
+            name,
+            provenance,
+            rtt_s=_pings(data, radio, "First-Hop"),
+            rate_bps=_lumos(data, lambda run: run.startswith(radio) and (mode or "") in run),
+            rate_direction="down",
+            dynamics=fitted_dynamics(data, name),
+            radio=MMWAVE_POWER if radio == "5G" else LTE_POWER,
+        )
 
     return recipe
 
@@ -89,7 +76,7 @@ def region(radio: str, target: str) -> Callable[[Path, str], LinkCard]:
         measured = radio == "5G"
         rule = (
             f"Rate: median and quantiles of the 60 s downloads from {target} over 8 TCP connections, three operators, "
-            "user standing still."
+            f"user standing still. {DYNAMICS_RULE}"
             if measured
             else "Rate: that of the access link, see provenance.assumed."
         )
@@ -100,14 +87,25 @@ def region(radio: str, target: str) -> Callable[[Path, str], LinkCard]:
             licence=CC_BY,
             rule=f"{RTT_RULE.format(which=f'over {radio} to {target}')} {rule}",
             notes=NO_UPLINK,
-            assumed={} if measured else {"rate_bps": reason, "rate_table": reason},
+            assumed={}
+            if measured
+            else {"rate_bps": reason, "rate_table": reason, "dynamics": reason, "radio": OTHER_PHONES},
         )
         rates = (
             _throughput(data, "5gophers", re.compile(rf"static_TCP_\w+_8conn_{target}_r\d+").fullmatch)
             if measured
             else _lumos(data, lambda run: run.startswith(radio))
         )
-        return fit_link(name, provenance, rtt_s=_pings(data, radio, target), rate_bps=rates, rate_direction="down")
+        return fit_link(
+            name,
+            provenance,
+            rtt_s=_pings(data, radio, target),
+            rate_bps=rates,
+            rate_direction="down",
+            dynamics=fitted_dynamics(data, name if measured else "lte_first_hop"),
+            # The three operators of the 5G downloads use bands whose radios draw differently.
+            radio=None if measured else LTE_POWER,
+        )
 
     return recipe
 
@@ -157,17 +155,27 @@ def hsdpa(data: Path, name: str) -> LinkCard:
         source="Riiser et al., Commute Path Bandwidth Traces from 3G Networks, MMSys 2013 (HSDPA, Oslo)",
         url="github.com/confiwent/Real-world-bandwidth-traces @ d28c4fd (cooked_3gp)",
         licence="host repository MIT; the original asks for a citation and states no licence",
-        rule="Rate: median and quantiles over time of the TCP throughput, the last value held between samples.",
+        rule="Rate: median and quantiles over time of the TCP throughput, the last value held between samples. "
+        f"{DYNAMICS_RULE}",
         date="2010 to 2011",
         notes=f"{NO_UPLINK} Slow samples span more time than fast ones, so the median over time is below that over "
         "samples.",
         assumed={
             "rtt_s": "Not measured with these traces: 100 ms, the lower end of the range for 3G in Grigorik, High "
-            "Performance Browser Networking (O'Reilly 2013), table 7-2."
+            "Performance Browser Networking (O'Reilly 2013), table 7-2.",
+            "radio": OTHER_PHONES,
         },
     )
     rates = _throughput(data, "hsdpa_norway", lambda run: True)
-    return fit_link(name, provenance, rtt_s=0.1, rate_bps=rates, rate_direction="down")
+    return fit_link(
+        name,
+        provenance,
+        rtt_s=0.1,
+        rate_bps=rates,
+        rate_direction="down",
+        dynamics=fitted_dynamics(data, name),
+        radio=RADIO_3G,
+    )
 
 
 def fcc(data: Path, name: str) -> LinkCard:
@@ -177,13 +185,20 @@ def fcc(data: Path, name: str) -> LinkCard:
         url="github.com/confiwent/Real-world-bandwidth-traces @ d28c4fd (fcc_ori)",
         licence="US government data; host repository MIT",
         rule="Rate: median and quantiles over time of the throughput of web downloads. Folds keep the pieces of a "
-        "subscriber together.",
+        f"subscriber together. {DYNAMICS_RULE}",
         date="2016",
         notes=f"{NO_UPLINK} Throughput of web downloads at that time, not the capacity of the line.",
         assumed={"rtt_s": "Not measured with these traces: 30 ms, a round figure for wired access."},
     )
     rates = _throughput(data, "fcc_mba", lambda run: True, unit=lambda run: run.split("_")[1])
-    return fit_link(name, provenance, rtt_s=0.03, rate_bps=rates, rate_direction="down")
+    return fit_link(
+        name,
+        provenance,
+        rtt_s=0.03,
+        rate_bps=rates,
+        rate_direction="down",
+        dynamics=fitted_dynamics(data, name),
+    )
 
 
 LINKS: dict[str, Callable[[Path, str], LinkCard]] = {

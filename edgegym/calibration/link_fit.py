@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgegym.calibration.quantile_fit import Measurements, fidelity_of, fit_table, significant
-from edgegym.cards import Fidelity, LinkCard, Provenance
+from edgegym.cards import Fidelity, LinkCard, LinkDynamics, Provenance, RadioPower, StatisticFidelity
 
 ENTRIES = 21
 """Entries of a link's quantile tables."""
@@ -38,6 +38,8 @@ def fit_link(
     rtt_s: Measurements | float,
     rate_bps: Measurements | float,
     rate_direction: str = "both",
+    dynamics: tuple[LinkDynamics, dict[str, StatisticFidelity]] | None = None,
+    radio: RadioPower | None = None,
 ) -> LinkCard:
     """Make a link card.
 
@@ -48,11 +50,14 @@ def fit_link(
         rtt_s: measured round trips, seconds, or one number.
         rate_bps: measured throughput, bit/s, or one number.
         rate_direction: ``"down"`` where only the way to the user was measured.
+        dynamics: how the throughput moves, and how well that stands for the measured runs.
+        radio: what a phone draws.
 
     Returns:
         The card: medians, quantile tables and their fidelity where measurements were given.
     """
-    given: dict[str, object] = {}
+    moves, moves_like = dynamics if dynamics is not None else (None, {})
+    given: dict[str, object] = {"dynamics": moves, "radio": radio}
     fidelity = {}
     for field, table_field, measured in (("rtt_s", "rtt_table", rtt_s), ("rate_bps", "rate_table", rate_bps)):
         if isinstance(measured, Measurements):
@@ -67,7 +72,7 @@ def fit_link(
             "name": name,
             "provenance": provenance,
             "rate_direction": rate_direction,
-            "fidelity": Fidelity(tables=fidelity),
+            "fidelity": Fidelity(tables=fidelity, dynamics=moves_like),
             **given,
         },
         f"link card {name}",

@@ -11,6 +11,7 @@ from edgegym.cards.device import (
 from edgegym.cards.footprint import FirstRequests, Footprint, StackDistances
 from edgegym.cards.latency import LatencyModel, Parameter
 from edgegym.cards.library import list_cards, load_card, save_card
+from edgegym.cards.link import Blockage, LinkDynamics, RadioPower, StatisticFidelity
 from edgegym.cards.prior import DevicePriorCard
 from edgegym.cards.schema import (
     Card,
@@ -26,6 +27,7 @@ from edgegym.cards.tables import ByteTable, CountTable, QuantileTable
 from edgegym.cards.work import LayerWork, Work
 
 __all__ = [
+    "Blockage",
     "ByteTable",
     "Card",
     "CoRunnerModel",
@@ -40,14 +42,17 @@ __all__ = [
     "LatencyModel",
     "LayerWork",
     "LinkCard",
+    "LinkDynamics",
     "MemoryModel",
     "Parameter",
     "PowerModel",
     "PredictionError",
     "Provenance",
     "QuantileTable",
+    "RadioPower",
     "SizeGivenRequests",
     "StackDistances",
+    "StatisticFidelity",
     "TableFidelity",
     "Work",
     "WorkloadCard",

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from pydantic import Field, field_validator, model_validator
 
 from edgegym.cards.footprint import Footprint
+from edgegym.cards.link import LinkDynamics, RadioPower, StatisticFidelity
 from edgegym.cards.tables import ByteTable, CountTable, QuantileTable, check_masses, cumulative, whole_bytes
 from edgegym.errors import did_you_mean
 from edgegym.settings import Settings
@@ -62,6 +63,8 @@ class Fidelity(Settings):
 
     tables: dict[str, TableFidelity] = Field(default_factory=dict)
     """For each fitted table, by the name of its field."""
+    dynamics: dict[str, StatisticFidelity] = Field(default_factory=dict)
+    """For each statistic of throughput over time, by its name."""
     mean_requests_error: float | None = Field(default=None, ge=0)
     """Error of the mean number of requests per object."""
     mean_bytes_per_request_error: float | None = Field(default=None, ge=0)
@@ -121,6 +124,18 @@ class LinkCard(Card):
     """Law of the round trip, seconds."""
     rate_table: QuantileTable | None = None
     """Law of the throughput over time, bits per second; zero is an outage."""
+    dynamics: LinkDynamics | None = None
+    """How the throughput moves over time; needs ``rate_table``."""
+    loss: float | None = Field(default=None, ge=0, le=1)
+    """Share of the packets that are lost; left out where nobody measured it."""
+    radio: RadioPower | None = None
+    """What a phone on this link draws."""
+
+    @model_validator(mode="after")
+    def _dynamics_have_a_law(self) -> Self:
+        if self.dynamics is not None and self.rate_table is None:
+            raise ValueError("dynamics: they move through rate_table, which is missing; give it or leave them out")
+        return self
 
 
 class SizeGivenRequests(Settings):
