@@ -13,7 +13,10 @@ from edgegym.errors import find_name, unknown
 
 Progress = Callable[[str, float], None]
 """Called with what is going on and the fraction done."""
-FAMILIES = {"EdgeGym/ContentCaching-v0": "caching"}
+FAMILIES = {
+    "EdgeGym/ContentCaching-v0": "caching",
+    "EdgeGym/BinaryOffloading-v0": "binary_offloading",
+}
 """Environment id to the module name in ``heuristics/`` and ``bounds/``."""
 
 

@@ -24,6 +24,7 @@ from edgegym.evaluation.harness import Task, environment_class, run_episodes
 IDS = [entry.id for entry in ENVIRONMENTS]
 SMALL: dict[str, dict[str, Any]] = {
     "EdgeGym/ContentCaching-v0": {"workload": {"kind": "shot_noise", "requests": 400}},
+    "EdgeGym/BinaryOffloading-v0": {"workload": {"kind": "fading", "frames": 20}},
 }
 """Settings that make an episode short."""
 SB3_ALLOWED = "unconventional shape"

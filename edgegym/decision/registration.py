@@ -29,6 +29,12 @@ ENVIRONMENTS: tuple[EnvironmentEntry, ...] = (
         "edgegym.envs.caching.env:ContentCachingVectorEnv",
         "evict one of the nominated residents for a missing content, or admit nothing",
     ),
+    EnvironmentEntry(
+        "EdgeGym/BinaryOffloading-v0",
+        "edgegym.envs.binary_offloading.env:BinaryOffloadingEnv",
+        "edgegym.envs.binary_offloading.env:BinaryOffloadingVectorEnv",
+        "let a device compute locally or offload, one after another; then time and energy are shared out exactly",
+    ),
 )
 
 
