@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from stable_baselines3.common.logger import Logger
 
 from edgegym.agents.adaptation_settings import AdaptationSettings
 from edgegym.agents.experiment import Experiment
@@ -121,10 +122,7 @@ class _Adaptation:
     ) -> None:
         self.settings, self.past, self.seed, self.report = settings, past, seed, report
         # Training and judging happen in the live system's settings, whatever the experiment's own.
-        training = merged(experiment.training_settings(), past.settings())
-        self.experiment = experiment.model_copy(
-            update={"training": experiment.training.model_copy(update={"settings": training})}
-        )
+        self.experiment = _continual(experiment, merged(experiment.training_settings(), past.settings()))
         self.task = Task(experiment.environment, merged(experiment.settings, past.settings()))
         self.frozen = LearnedPolicy(stored)
         self.adapted = stored
@@ -201,7 +199,7 @@ def play_out(system: System, policy: Callable[[], ActingPolicy]) -> float:
 def train_on(
     stored: StoredPolicy, experiment: Experiment, past: Past, starts: Sequence[Mark], stop: int, steps: int, seed: int
 ) -> StoredPolicy:
-    """Continue the training of a copy of a policy on a part of the past; schedules and optimiser begin anew.
+    """Continue the training of a copy of a policy on a part of the past, with a fresh optimiser.
 
     Args:
         stored: the policy; it is left as it is.
@@ -218,12 +216,30 @@ def train_on(
         vector: Any = env.env.unwrapped
         vector.system = _Resuming(vector.system, past, starts, stop)
         model = build_model(experiment, seed, env)
+        # Stable-Baselines3 would make a folder for logs in the temporary folder, one a round.
+        model.set_logger(Logger(None, []))
         model.policy.load_state_dict(stored.policy.state_dict())
         model.learn(steps)
     finally:
         env.close()
     model.policy.set_training_mode(False)
     return StoredPolicy(model.policy, stored.meta)
+
+
+def _continual(experiment: Experiment, settings: Mapping[str, Any]) -> Experiment:
+    """The experiment for a training without an end: other environment settings, and schedules that stand still.
+
+    A value that would fall to 0 by the end of a round leaves its last rollout without effect; the mean is kept instead.
+    """
+    training = experiment.training
+    standing = {key: _mean_of_schedule(value) for key, value in training.hyperparameters.items()}
+    changed = training.model_copy(update={"settings": dict(settings), "hyperparameters": standing})
+    return experiment.model_copy(update={"training": changed})
+
+
+def _mean_of_schedule(value: Any) -> Any:
+    falling = isinstance(value, str) and value.startswith("lin_")
+    return float(value.removeprefix("lin_")) / 2.0 if falling else value
 
 
 class _Resuming:

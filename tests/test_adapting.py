@@ -45,7 +45,7 @@ def experiment_of(reward: dict[str, Any]) -> Experiment:
     training = {
         "settings": {"reward": reward},
         "policy_kwargs": {"score_layers": [8], "activation": "tanh"},
-        "hyperparameters": {"n_steps": 16, "batch_size": 64, "n_epochs": 4, "gamma": 0.0, "learning_rate": 0.01},
+        "hyperparameters": {"n_steps": 16, "batch_size": 64, "n_epochs": 4, "gamma": 0.0, "learning_rate": "lin_0.02"},
     }
     values = {"name": "tiny", "environment": ENV, "settings": SETTINGS, "metric": "hit_ratio", "training": training}
     return Experiment.parse(values)
@@ -68,7 +68,7 @@ def stored(experiment: Experiment) -> StoredPolicy:
 def trace_of(future: int = 1, change: int = REQUESTS) -> RequestTrace:
     """The same requests up to ``change``, whatever the ``future``."""
     past, later = zipf(REQUESTS, 300, 0.8, 0).content, zipf(REQUESTS, 300, 0.8, future).content
-    return RequestTrace.from_arrays(np.concatenate([past[:change], 1000 + later[change:]]))
+    return RequestTrace.from_arrays(np.concatenate([past[:change], later[change:]]))
 
 
 def play(policy: AdaptingPolicy, trace: RequestTrace) -> tuple[EpisodeResult, NDArray[np.uint8], list[Round]]:
@@ -84,7 +84,7 @@ def play_frozen(stored: StoredPolicy, trace: RequestTrace) -> EpisodeResult:
 
 
 def test_never_looks_ahead(experiment: Experiment, stored: StoredPolicy) -> None:
-    change = 1650
+    change = 1510  # right after a round
     policy = AdaptingPolicy(stored, experiment, QUICK)
     _, one, rounds = play(policy, trace_of(1, change))
     _, other, other_rounds = play(policy, trace_of(2, change))
@@ -108,6 +108,12 @@ def test_adapting_improves_a_policy_without_training(experiment: Experiment, sto
     adapting, _, rounds = play(AdaptingPolicy(stored, experiment, QUICK), trace_of())
     assert adapting.metrics["hit_ratio"] > play_frozen(stored, trace_of()).metrics["hit_ratio"] + 0.02
     assert all(each.cpu_s == 0.0 and each.adapted_acts == (each.adapted > each.frozen) for each in rounds)
+
+
+def test_a_single_rollout_teaches_something(experiment: Experiment, stored: StoredPolicy) -> None:
+    # Its learning rate falls to 0 by the end of a training, and the one update comes at the end.
+    _, _, rounds = play(AdaptingPolicy(stored, experiment, QUICK.model_copy(update={"steps": 16 * 16})), trace_of())
+    assert any(each.adapted != each.frozen for each in rounds)
 
 
 def test_live_caches_are_left_alone(experiment: Experiment, stored: StoredPolicy) -> None:
@@ -231,7 +237,7 @@ def test_compare_and_evaluate_show_it(tmp_path: Path) -> None:
     assert scores["PPO adapting"].run_names == scores["PPO"].run_names == ("PPO_0", "PPO_1")
     assert any(text.startswith("PPO adapting, request 1,0") and "frozen" in text for text, _ in lines)
     assert [done for _, done in lines] == sorted(done for _, done in lines)
-    workload = {"workload": {"kind": "shot_noise", "requests": 1500}}
+    workload = {"workload": {"kind": "shot_noise", "requests": 1500}, "candidates": 32}
     seed, heard = experiment.evaluation.seed, []
     alone = evaluate(
         ENV, str(runs[0].folder), 1, seed, workload, adapting=True, report=lambda text, done: heard.append(done)

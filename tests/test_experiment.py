@@ -50,7 +50,7 @@ def test_train_compare_and_evaluate(tmp_path: Path) -> None:
     assert kinds["PFOO-L"] == "bound"
     assert kinds["Linear rule"] == "heuristic"
     assert "<svg" in (folder / "report.html").read_text(encoding="utf-8")
-    settings = {"workload": {"kind": "shot_noise", "requests": 600}}
+    settings = {"workload": {"kind": "shot_noise", "requests": 600}, "candidates": 32}
     alone = evaluate("EdgeGym/ContentCaching-v0", str(runs[0].folder), 2, experiment.evaluation.seed, settings)
     scores = next(one for one in found["scores"] if one["policy"] == "PPO")
     assert alone["metrics"]["hit_ratio"]["per_episode"] == scores["metrics"]["hit_ratio"][0]

@@ -20,8 +20,8 @@ from edgegym.agents.experiment import Experiment, TrainingSettings, load_experim
 from edgegym.agents.forecasting.errors import captured, log_error, poisson_deviance
 from edgegym.agents.forecasting.fitting import fit_linear, fit_neural, linear_output
 from edgegym.agents.forecasting.parts import training_part, unequipped
-from edgegym.agents.forecasting.samples import Collector, RequestIndex, collect, pending_decisions
-from edgegym.agents.forecasting.scoring import Snapshot, describe, score
+from edgegym.agents.forecasting.samples import Collector, RequestIndex, collect, describe, pending_decisions
+from edgegym.agents.forecasting.scoring import Snapshot, score
 from edgegym.agents.forecasting.settings import ForecastSettings
 from edgegym.envs.caching.columns import CANDIDATE_FEATURES
 from edgegym.envs.caching.forecaster import (
@@ -64,8 +64,9 @@ def test_request_index_equals_naive_counting(data: Any, requests: int, nodes: in
 
 @pytest.mark.parametrize("case", ["objects", "cluster"])
 def test_collected_labels_equal_naive_counting(case: str) -> None:
+    """Collected labels and counts of the candidates, which come first at each decision, and the others' shares."""
     task, window = Task(ENV, OBJECTS if case == "objects" else CLUSTER), 2.0
-    collector, wanted = Collector(window, 10**6), []
+    collector, wanted, wide = Collector(window, 10**6), [], CANDIDATE_FEATURES.index("count")
     for system, decisions, live in pending_decisions(task, [7]):
         collector.take(system, decisions, live)
         assert live[0]
@@ -77,10 +78,17 @@ def test_collected_labels_equal_naive_counting(case: str) -> None:
         length = max(1, round(window * int(state.rows["capacity"][0]) / occupancy))
         if clock + length <= len(stream):
             nominated = state.choice[0][decisions.mask[0] > 0]
-            wanted += [int(np.sum(stream[clock : clock + length] == c)) for c in nominated]
+            future, past = stream[clock : clock + length], stream[:clock]
+            wanted.append([(int(np.sum(future == c)), int(np.sum(past == c))) for c in nominated])
     samples = collector.samples()
-    assert samples.requests.tolist() == wanted
-    assert max(wanted) > 1
+    counts = np.rint(2.0 ** (24.0 * samples.columns[:, wide])).astype(int)
+    found, place, others = list(zip(samples.requests.tolist(), counts.tolist(), strict=True)), 0, 0
+    for decision in wanted:
+        while found[place : place + len(decision)] != decision:
+            place, others = place + 1, others + 1
+        place += len(decision)
+    assert 0.3 * len(found) < others + len(found) - place < 0.55 * len(found)
+    assert max(requests for decision in wanted for requests, _ in decision) > 1
 
 
 def test_split_leaves_no_window_across_the_cut() -> None:
@@ -215,7 +223,8 @@ def test_command_fits_judges_and_writes(tmp_path: Path) -> None:
     neural = found["forecasters"][0]
     assert np.shape(neural["miss_ratio"]["values"]) == (2, 2)
     assert neural["deviance"]["low"] < neural["deviance"]["value"] < neural["deviance"]["high"]
-    settings = {"workload": {"kind": "shot_noise", "requests": 2000}, "forecaster": neural["folders"][1]}
+    shown = {"workload": {"kind": "shot_noise", "requests": 2000}, "candidates": 32}
+    settings = {**shown, "forecaster": neural["folders"][1]}
     alone = evaluate(ENV, "Forecast", 2, load_experiment("demo").evaluation.seed, settings)
     hits = alone["metrics"]["hit_ratio"]["per_episode"]
     assert [1.0 - one for one in neural["miss_ratio"]["values"][1]] == pytest.approx(hits)

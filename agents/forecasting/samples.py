@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 from edgegym.decision.policy import UniformPolicy
 from edgegym.decision.spaces import Columns
 from edgegym.decision.system import Decisions
+from edgegym.envs.caching.columns import step_rows
+from edgegym.envs.caching.state import ROW_ARRAYS, State
 from edgegym.envs.caching.system import CachingSystem
 from edgegym.errors import EdgeGymError
 from edgegym.evaluation.harness import Progress, Task
@@ -25,12 +27,14 @@ Whole = int | NDArray[Any]
 """Integers, one or many."""
 SUBSAMPLE = 4
 """So many times the samples wanted are taken on the way, evenly in time, before some are drawn."""
+DRAWS = 8
+"""Contents of the episode drawn for one that the node should know already."""
 REPORT_EVERY = 512
 
 
 @dataclass(frozen=True)
 class Samples:
-    """Candidates of decisions and their requests in the next window.
+    """Contents at decisions and their requests in the next window.
 
     Attributes:
         features: names of the columns.
@@ -76,14 +80,14 @@ class RequestIndex:
 
     def __init__(self, content: NDArray[Any], node: NDArray[Any]) -> None:
         self.totals = np.bincount(node)
-        self._contents, self._span = int(content.max()) + 1, len(content) + 1
+        self.contents, self._span = int(content.max()) + 1, len(content) + 1
         order = np.argsort(node, kind="stable")
         clock = np.empty(len(node), np.int64)
         clock[order] = np.arange(len(node)) - np.repeat(np.cumsum(self.totals) - self.totals, self.totals)
         self._keys = np.sort(self._key(node, content, clock))
 
     def _key(self, node: Whole, content: Whole, clock: Whole) -> NDArray[np.int64]:
-        return (np.asarray(node, np.int64) * self._contents + content) * self._span + clock
+        return (np.asarray(node, np.int64) * self.contents + content) * self._span + clock
 
     def count(self, node: Whole, content: Whole, clock: Whole, window: Whole) -> NDArray[np.int64]:
         """Requests for ``content`` among the node's requests number ``clock`` to ``clock + window`` (exclusive)."""
@@ -153,7 +157,7 @@ def collect(
     options: Mapping[str, Any] | None = None,
     progress: Progress = lambda done: None,
 ) -> Samples:
-    """Sample the candidates of decisions, the waiting contents among them.
+    """Sample contents at decisions: the candidates, and others that the node knows.
 
     Args:
         task: environment and settings.
@@ -173,7 +177,10 @@ def collect(
 
 
 class Collector:
-    """Gathers samples while episodes are played.
+    """Gathers samples while episodes are played: candidates of decisions, and as many of all that the node knows.
+
+    A cache holds few contents that nobody wants any more. A forecaster that was fitted to its candidates alone would
+    have to guess what becomes of those, and guess badly.
 
     Args:
         window: in cache capacities of requests.
@@ -182,25 +189,39 @@ class Collector:
 
     def __init__(self, window: float, most: int) -> None:
         self._window, self._most = window, most
-        self._step, self._taken = 0, [np.empty((5, 0), np.int64)]
-        self._columns: list[NDArray[np.float32]] = []
+        self._rng, self._step = np.random.default_rng(0), 0
+        self._taken, self._columns = [np.empty((5, 0), np.int64)], [np.empty((0, 0), np.float32)]
         self._features: tuple[str, ...] = ()
         self.indices: list[RequestIndex] = []
 
     def take(self, system: CachingSystem, decisions: Decisions, live: NDArray[np.bool_]) -> None:
-        """Look at the pending decisions of the rows in ``live``; keep their candidates every so often."""
-        rows = system.state.rows
+        """Look at the pending decisions of the rows in ``live``; take samples there every so often."""
         if not self.indices:
             self.indices = [request_index(system, row) for row in range(system.rows)]
             self._features = system.candidate_features
-        every = max(1, int(rows["requests"].sum()) * system.num_candidates // (SUBSAMPLE * self._most))
-        if self._step % every == 0:
+            self._columns = [np.empty((0, len(self._features)), np.float32)]
+        share = 2 * int(system.state.rows["requests"].sum()) * system.num_candidates
+        if self._step % max(1, share // (SUBSAMPLE * self._most)) == 0:
             row, k = np.nonzero((decisions.mask > 0) & live[:, None])
-            node = rows["node"][row]
-            clock, window = system.state.nodes["clock"][row, node], window_requests(system, row, node, self._window)
-            self._taken.append(np.stack([row, node, system.state.choice[row, k], clock, window]))
-            self._columns.append(decisions.candidates[row, k])
+            self._keep(system, row, system.state.choice[row, k], decisions.candidates[row, k])
+            for each in np.flatnonzero(live):
+                known = self._known(system, int(each))
+                self._keep(system, np.full(len(known), each), known, describe(system, int(each), known))
         self._step += 1
+
+    def _known(self, system: CachingSystem, row: int) -> NDArray[np.int64]:
+        """Some of the contents that the node of a row's decision was asked for before, each equally likely."""
+        node = system.state.rows["node"][row]
+        drawn = self._rng.integers(self.indices[row].contents, size=DRAWS * system.num_candidates)
+        return drawn[system.state.records["first_use"][row, node, drawn] >= 0][: system.num_candidates]
+
+    def _keep(
+        self, system: CachingSystem, row: NDArray[Any], content: NDArray[Any], columns: NDArray[np.float32]
+    ) -> None:
+        node = system.state.rows["node"][row]
+        clock, window = system.state.nodes["clock"][row, node], window_requests(system, row, node, self._window)
+        self._taken.append(np.stack([row, node, content, clock, window]))
+        self._columns.append(columns)
 
     def samples(self) -> Samples:
         """What was gathered, with labels."""
@@ -210,7 +231,7 @@ class Collector:
             own = row == i
             requests[own] = index.count(node[own], content[own], clock[own], window[own])
             total[own] = index.totals[node[own]]
-        columns = np.concatenate([np.empty((0, len(self._features)), np.float32), *self._columns])
+        columns = np.concatenate(self._columns)
         whole = Samples(self._features, columns, requests, clock / total, (clock + window) / total)
         uncut, _ = whole.split(1.0)
         if len(uncut.requests) == 0:
@@ -219,3 +240,18 @@ class Collector:
                 "smaller forecast.window."
             )
         return uncut.drawn(self._most)
+
+
+def describe(system: CachingSystem, row: int, contents: NDArray[Any]) -> NDArray[np.float32]:
+    """(contents, candidate features): any contents as if they were nominated for a row's pending decision."""
+    state, known = system.state, len(contents)
+    if known == 0:
+        # The kernel writes to the first candidate, which every decision has.
+        return np.empty((0, len(system.candidate_features)), np.float32)
+    of_row = [array[row : row + 1] if 1 <= i < ROW_ARRAYS else array for i, array in enumerate(state)]
+    one = State(*of_row)._replace(choice=np.ascontiguousarray(contents, np.int32)[None])
+    candidates = np.empty((1, known, len(system.candidate_features)), np.float32)
+    context = np.empty((1, len(system.context_features)), np.float32)
+    mask, idle = np.empty((1, known), np.int8), np.zeros(1, np.bool_)
+    step_rows(one, np.zeros(1, np.int64), idle, candidates, context, mask, np.zeros(1), np.zeros(1, np.bool_))
+    return candidates[0]

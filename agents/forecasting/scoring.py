@@ -14,12 +14,12 @@ from edgegym.agents.forecasting.samples import (
     Collector,
     RequestIndex,
     capacity_in_contents,
+    describe,
     pending_decisions,
     window_requests,
 )
 from edgegym.envs.caching import columns
 from edgegym.envs.caching.forecaster import OCTAVES
-from edgegym.envs.caching.state import ROW_ARRAYS, State
 from edgegym.envs.caching.system import CachingSystem
 from edgegym.evaluation.harness import Progress, Task
 
@@ -29,7 +29,7 @@ SNAPSHOTS = 64
 
 @dataclass(frozen=True)
 class ForecastScore:
-    """Errors on the candidates of decisions, and recall over all contents that the node knows.
+    """Errors on samples like those fitted to, and recall over all contents that the node knows.
 
     Attributes:
         deviance: mean Poisson deviance of the requests in the next window.
@@ -83,7 +83,7 @@ def score(
         task: environment and settings, ``forecaster`` among them.
         seeds: workload seeds.
         window: of the forecaster.
-        most: candidates on which errors are measured.
+        most: samples on which errors are measured.
         options: the family's reset options.
         value: what recall weighs contents by; the requests that came if left out.
         progress: called with the fraction done.
@@ -108,18 +108,6 @@ def score(
 def forecasts(system: CachingSystem, snapshot: Snapshot) -> NDArray[np.float32]:
     """(known,) the column ``forecast`` of every content of a snapshot."""
     return describe(system, snapshot.row, snapshot.contents)[:, len(columns.CANDIDATE_FEATURES)]
-
-
-def describe(system: CachingSystem, row: int, contents: NDArray[Any]) -> NDArray[np.float32]:
-    """(contents, candidate features): any contents as if they were nominated for a row's pending decision."""
-    state, known = system.state, len(contents)
-    of_row = [array[row : row + 1] if 1 <= i < ROW_ARRAYS else array for i, array in enumerate(state)]
-    one = State(*of_row)._replace(choice=np.ascontiguousarray(contents, np.int32)[None])
-    candidates = np.empty((1, known, len(system.candidate_features)), np.float32)
-    context = np.empty((1, len(system.context_features)), np.float32)
-    mask, idle = np.empty((1, known), np.int8), np.zeros(1, np.bool_)
-    columns.step_rows(one, np.zeros(1, np.int64), idle, candidates, context, mask, np.zeros(1), np.zeros(1, np.bool_))
-    return candidates[0]
 
 
 def _snapshot(system: CachingSystem, row: int, window: float) -> Snapshot:

@@ -17,8 +17,9 @@ class ForecastSettings(Settings):
 
     window: Positive = 0.5
     """How far forecasts look ahead, in cache capacities of requests."""
-    samples: int = Field(100_000, ge=1000)
-    """Most candidates of decisions that are fitted to, and on which errors are measured."""
+    samples: int = Field(200_000, ge=1000)
+    """Most samples that are fitted to, and on which errors are measured: half of them candidates of decisions, half of
+    all contents that the node knows."""
     episodes: int = Field(8, ge=1)
     """Training episodes of a generated workload; a trace file is one."""
     holdout: float = Field(0.25, gt=0, lt=1)
