@@ -27,6 +27,7 @@ from edgegym.agents.adapting import AdaptingPolicy
 from edgegym.agents.experiment import Experiment, load_experiment
 from edgegym.agents.learned import LearnedPolicy
 from edgegym.agents.policies import heuristics
+from edgegym.agents.reference import fitted_on_validation
 from edgegym.agents.runs import run_of
 from edgegym.agents.store import load_policy
 from edgegym.agents.training import train_run
@@ -42,6 +43,7 @@ from edgegym.workload.writers import write_trace
 FIGURE = Path(__file__).parent / "results" / "adaptation.png"
 CAFFEINE = "$EDGEGYM_DATA/requests/caffeine"
 DRAWN_HEURISTICS = ("GDSF", "S3-FIFO", "LRU")
+OUR_POLICIES = ("PPO frozen", "PPO adapting")
 Floats = NDArray[np.float64]
 
 
@@ -156,7 +158,9 @@ def measure(name: str, folder: Path) -> dict[str, Any]:
         result = run_episodes(task, policy, seeds)[0]
         return result.series["hit_ratio"].tolist(), time.process_time() - began
 
-    found: dict[str, Any] = {"curves": {one.name: [play(one)[0]] for one in heuristics(task.id)}}
+    fitted = fitted_on_validation(experiment, folder / "runs" / name / "reference")
+    online = [*heuristics(task.id, task.system()), *fitted]
+    found: dict[str, Any] = {"curves": {one.name: [play(one)[0]] for one in online}}
     frozen, adapting, rounds, cost = [], [], [], []
     for seed in experiment.training.seeds:
         run = run_of(experiment, seed, folder / "runs")
@@ -171,7 +175,7 @@ def measure(name: str, folder: Path) -> dict[str, Any]:
         rounds.append([vars(each) for each in policy.rounds])
         cost.append([frozen_s, adapting_s])
         say(f"{name} seed {seed}: frozen {np.mean(frozen[-1]):.4f}, adapting {np.mean(adapting[-1]):.4f}")
-    found["curves"] |= {"PPO frozen": frozen, "PPO adapting": adapting}
+    found["curves"] |= dict(zip(OUR_POLICIES, (frozen, adapting), strict=True))
     return found | {"rounds": rounds, "cpu_s": cost}
 
 
@@ -228,7 +232,7 @@ def figure(results: dict[str, dict[str, Any]]) -> bytes:
             for number, policy in enumerate(DRAWN_HEURISTICS):
                 panel.plot(x, curves[policy][0], color=GREYS[number], linewidth=1.0)
                 ends.append(End(policy, curves[policy][0, -1], GREYS[number]))
-            for policy, colour in (("PPO frozen", LOSS), ("PPO adapting", LEARNED)):
+            for policy, colour in zip(OUR_POLICIES, (LOSS, LEARNED), strict=True):
                 runs = curves[policy]
                 mean = runs.mean(axis=0)
                 half = student.ppf(0.975, len(runs) - 1) * runs.std(axis=0, ddof=1) / np.sqrt(len(runs))
