@@ -25,7 +25,7 @@ from edgegym.agents.forecasting.fitting import ForecastNetwork
 from edgegym.agents.forecasting.results import MEASURES, differences, mean
 from edgegym.agents.forecasting.scoring import Snapshot, score
 from edgegym.agents.forecasting.study import INPUTS, NAMES, Judged, fit_all, judge, write_all
-from edgegym.agents.policies import bounds, policy_named
+from edgegym.agents.policies import bounds, heuristics
 from edgegym.cards import load_card
 from edgegym.envs.caching.forecaster import Forecaster, ForecasterRecord, save_forecaster
 from edgegym.evaluation.harness import Task, run_episodes
@@ -50,7 +50,6 @@ TASKS: dict[str, tuple[str, int | str, str]] = {
 }
 """Name to workload, capacity and unit."""
 CANDIDATES = 32
-HEURISTICS = ("LRU", "GDSF", "SIEVE", "S3-FIFO")
 TRUTH_SEEDS = range(2_000_000, 2_000_010)
 
 
@@ -86,13 +85,21 @@ def study(name: str) -> None:
     with TemporaryDirectory() as folder:
         found = judge(experiment, fitted(experiment, folder), quiet)
     print(f"### {name}\n\n{table(found)}\n")
+    print(f"Miss ratios of others: {others(experiment)}.\n")
+
+
+def others(experiment: Experiment) -> str:
+    """Miss ratios of LRU, the best heuristic in hindsight and the bound."""
     task, seeds = experiment.task(experiment.evaluation), experiment.evaluation.seeds
-    others = [policy_named(task.id, known) for known in HEURISTICS] + bounds(task.id, task.system())[:1]
+    known = heuristics(task.id, task.system())
     misses = {
-        one.name: 1.0 - np.mean([each.metrics["hit_ratio"] for each in run_episodes(task, one, seeds)])
-        for one in others
+        one.name: 1.0 - float(np.mean([each.metrics["hit_ratio"] for each in run_episodes(task, one, seeds)]))
+        for one in [*known, *bounds(task.id, task.system())[:1]]
     }
-    print("Miss ratios of others: " + ", ".join(f"{known} {value:.4f}" for known, value in misses.items()) + ".\n")
+    *_, bound = misses
+    best = min((one.name for one in known), key=misses.__getitem__)
+    shown = {"LRU": "LRU", "S3-FIFO": "S3-FIFO", best: f"the best of {len(known)} heuristics, {best}", bound: bound}
+    return ", ".join(f"{words} {misses[name]:.4f}" for name, words in shown.items())
 
 
 def table(found: Sequence[Judged]) -> str:

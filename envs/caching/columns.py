@@ -101,8 +101,8 @@ def _write_candidate(state, row, n, content, now, short, long, out, k) -> None: 
     out[row, k, 5] = max(record.frequency, 1)
     out[row, k, 6] = 1 + now - record.inserted if record.slot > 0 else 1
     out[row, k, 7] = max(np.float32(record.bytes) * KIBIBYTE, np.float32(1.0))
-    out[row, k, 8] = unit((record.rate_short - np.float32(age) * short) * np.float32(0.025) + np.float32(0.5))
-    out[row, k, 9] = unit((record.rate_long - np.float32(age) * long) * np.float32(0.025) + np.float32(0.5))
+    out[row, k, 8] = _rate_unit(record.rate_short - np.float32(age) * short)
+    out[row, k, 9] = _rate_unit(record.rate_long - np.float32(age) * long)
     source = nearest_holder(state, row, n, content)
     milliseconds = np.float32(1e3 * retrieval_s(state.fetch_s, state.byte_s, n, source, record.bytes))
     out[row, k, 10] = log_unit(np.float32(1.0) + milliseconds)
