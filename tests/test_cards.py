@@ -180,7 +180,7 @@ def test_a_card_of_ones_own_is_read_again_when_it_changes(tmp_path: Path) -> Non
 
 
 def test_list_cards() -> None:
-    assert set(list_cards()) == {"device", "link", "prior", "workload"}
+    assert set(list_cards()) == {"device", "link", "model", "prior", "workload"}
     assert "wan_us_west" in list_cards("link")["link"]
     with pytest.raises(CardError, match="unknown card kind 'links'"):
         list_cards("links")

@@ -2,8 +2,8 @@
 
 ``python -m edgegym.calibration.library DATA_FOLDER --out FOLDER``
 
-The recipes are in :mod:`~edgegym.calibration.library_devices`, :mod:`~edgegym.calibration.library_links` and
-:mod:`~edgegym.calibration.library_workloads`.
+The recipes are in :mod:`~edgegym.calibration.library_devices`, :mod:`~edgegym.calibration.library_links`,
+:mod:`~edgegym.calibration.library_models` and :mod:`~edgegym.calibration.library_workloads`.
 """
 
 from __future__ import annotations
@@ -15,11 +15,12 @@ from pathlib import Path
 
 from edgegym.calibration.library_devices import DEVICES, PRIORS
 from edgegym.calibration.library_links import LINKS
+from edgegym.calibration.library_models import MODELS
 from edgegym.calibration.library_workloads import WORKLOADS
 from edgegym.cards import Card, save_card
 from edgegym.errors import EdgeGymError, unknown
 
-RECIPES: dict[str, Callable[[Path, str], Card]] = {**DEVICES, **PRIORS, **LINKS, **WORKLOADS}
+RECIPES: dict[str, Callable[[Path, str], Card]] = {**DEVICES, **PRIORS, **LINKS, **MODELS, **WORKLOADS}
 """Every card of the library with its recipe."""
 
 

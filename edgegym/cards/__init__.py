@@ -12,6 +12,7 @@ from edgegym.cards.footprint import FirstRequests, Footprint, StackDistances
 from edgegym.cards.latency import LatencyModel, Parameter
 from edgegym.cards.library import list_cards, load_card, save_card
 from edgegym.cards.link import Blockage, LinkDynamics, RadioPower, StatisticFidelity
+from edgegym.cards.model import CutPoint, EarlyExit, ModelCard, Published
 from edgegym.cards.prior import DevicePriorCard
 from edgegym.cards.schema import (
     Card,
@@ -32,8 +33,10 @@ __all__ = [
     "Card",
     "CoRunnerModel",
     "CountTable",
+    "CutPoint",
     "DeviceCard",
     "DevicePriorCard",
+    "EarlyExit",
     "Fidelity",
     "FirstRequests",
     "Footprint",
@@ -44,10 +47,12 @@ __all__ = [
     "LinkCard",
     "LinkDynamics",
     "MemoryModel",
+    "ModelCard",
     "Parameter",
     "PowerModel",
     "PredictionError",
     "Provenance",
+    "Published",
     "QuantileTable",
     "RadioPower",
     "SizeGivenRequests",

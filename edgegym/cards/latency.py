@@ -19,6 +19,8 @@ from edgegym.settings import Settings
 
 Array = NDArray[np.float64]
 LAUNCH_TERMS = ("overhead", "layers")
+OTHER_MACS = "macs.spatial"
+"""Term of the MACs whose class the measurements did not tell apart."""
 
 
 @dataclass(frozen=True)
@@ -121,6 +123,9 @@ class LatencyModel(Settings):
         ):
             if typical is not None and f"{stem}.{classes[0]}" not in columns:
                 result |= {f"{stem}.{c}": share * columns[stem] for c, share in zip(classes, typical, strict=True)}
+        if OTHER_MACS in self.parameters and OTHER_MACS in result:
+            untold = [f"macs.{c}" for c in MAC_CLASSES if f"macs.{c}" not in self.parameters]
+            result[OTHER_MACS] = sum((result[name] for name in untold), result[OTHER_MACS])
         kinds = ("read.", "written.")
         missing = [n for n in self.parameters if n not in result and not n.startswith(kinds)]
         if missing:

@@ -11,6 +11,7 @@ from typing import Any, Literal, overload
 import yaml
 
 from edgegym.cards.device import DeviceCard
+from edgegym.cards.model import ModelCard
 from edgegym.cards.prior import DevicePriorCard
 from edgegym.cards.schema import Card, LinkCard, WorkloadCard
 from edgegym.errors import CardError, SettingsError, unknown
@@ -20,6 +21,7 @@ from edgegym.settings import parse_yaml
 CARD_CLASSES: dict[str, type[Card]] = {
     "device": DeviceCard,
     "link": LinkCard,
+    "model": ModelCard,
     "prior": DevicePriorCard,
     "workload": WorkloadCard,
 }
@@ -37,13 +39,15 @@ def load_card(name: str | Path, kind: Literal["prior"]) -> DevicePriorCard: ...
 @overload
 def load_card(name: str | Path, kind: Literal["link"]) -> LinkCard: ...
 @overload
+def load_card(name: str | Path, kind: Literal["model"]) -> ModelCard: ...
+@overload
 def load_card(name: str | Path, kind: Literal["workload"]) -> WorkloadCard: ...
 def load_card(name: str | Path, kind: str) -> Card:
     """Load a card; :func:`load_any` where the kind is known at run time only.
 
     Args:
         name: name of a library card, or the path of a YAML file (it ends in .yaml or .yml).
-        kind: ``"device"``, ``"link"``, ``"prior"`` or ``"workload"``.
+        kind: ``"device"``, ``"link"``, ``"model"``, ``"prior"`` or ``"workload"``.
 
     Raises:
         CardError: for an unknown name or kind, or a file that does not follow the schema, naming file and field.
@@ -144,12 +148,15 @@ def _shortened(text: str) -> str:
 
 
 class _ReadableDumper(yaml.SafeDumper):
-    """Safe YAML with a list of plain values on as few lines as it needs."""
+    """Safe YAML with a list of plain values, or a row of a table, on as few lines as it needs."""
 
 
 def _flow(dumper: yaml.SafeDumper, values: list[Any]) -> yaml.Node:
     nested = any(isinstance(value, (list, dict)) for value in values)
-    return dumper.represent_sequence("tag:yaml.org,2002:seq", values, flow_style=not nested)
+    node = dumper.represent_sequence("tag:yaml.org,2002:seq", values, flow_style=not nested)
+    for row in node.value if nested else ():
+        row.flow_style = True
+    return node
 
 
 def _flow_map(dumper: yaml.SafeDumper, values: dict[str, Any]) -> yaml.Node:

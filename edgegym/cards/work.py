@@ -6,8 +6,10 @@ devices differ by an order of magnitude in how fast they work off, say, depthwis
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields
-from typing import Self
+from operator import add, sub
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -22,6 +24,9 @@ ELEMENT_CLASSES = (
 )  # fmt: skip
 """Activations that operators read and write: dense convolutions and layers, the other classes of MACs, the two kinds of
 norm (group norm counts as layer norm), activation functions, and all that only moves or combines elements."""
+
+ITEM_BYTES = {"float32": 4, "float16": 2, "bfloat16": 2, "int8": 1}
+"""Bytes of a number in each format a network can be stored in."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +70,21 @@ class Work:
         split = (None if part is None else part[rows] for part in (self.class_macs, self.class_elements))
         return type(self)(*counts, *split)
 
+    def __add__(self, other: Self) -> Self:
+        """Work of both; a split is kept where both have it."""
+        return self._combined(other, add)
+
+    def __sub__(self, other: Self) -> Self:
+        """Work without a part of it; a split is kept where both have it."""
+        return self._combined(other, sub)
+
+    def _combined(self, other: Self, operation: Callable[[Array, Array], Array]) -> Self:
+        result: dict[str, Any] = {}
+        for name in (f.name for f in fields(self)):
+            mine, theirs = getattr(self, name), getattr(other, name)
+            result[name] = None if mine is None or theirs is None else operation(mine, theirs)
+        return type(self)(**result)
+
     def columns(self, batch: ArrayLike = 1.0) -> dict[str, Array]:
         """Column of every term that this work knows, by the name of the term.
 
@@ -91,7 +111,13 @@ CONVOLUTIONS = ("pointwise", "3x3", "5x5", "strided", "other")
 """Convolutions that libraries have their own kernels for; 3x3 and 5x5 stand for stride 1."""
 KIND_CLASSES = {"depthwise_conv": "depthwise", "dense": "dense", "attention": "attention", "recurrent": "attention"}
 """Classes of the kinds of layers that multiply, convolutions apart."""
+MULTIPLYING = ("conv", *KIND_CLASSES)
+"""Kinds of layers that multiply."""
 LAYER_CLASSES = (*CONVOLUTIONS, "depthwise", "dense", "attention")
+MAC_CLASS_OF = {"depthwise": "depthwise", "dense": "pointwise", "pointwise": "pointwise", "attention": "attention"}
+"""Class of MACs of a class of layers; other convolutions are spatial."""
+ELEMENT_CLASS_OF = {"norm": "batch_norm", "layer_norm": "layer_norm", "activation": "activation"}
+"""Class of elements of kinds that do not multiply; others are elementwise."""
 TILE = 32
 """Output channels that a kernel works on at a time: fewer cost as much."""
 
@@ -102,7 +128,7 @@ class LayerWork:
 
     Attributes:
         kind: (n,) str: ``conv``, ``depthwise_conv``, ``dense``, ``attention``, ``recurrent``, or another kind without
-            multiplications.
+            multiplications, of which :data:`ELEMENT_CLASS_OF` tells three apart.
         macs: (n,) multiply-accumulates.
         in_elements: (n,) elements read.
         out_elements: (n,) elements written.
@@ -133,6 +159,21 @@ class LayerWork:
         convolution = np.select(shapes, ["pointwise", "strided", "3x3", "5x5"], "other")
         other = np.array([KIND_CLASSES.get(kind, kind) for kind in self.kind])
         return np.where(self.kind == "conv", convolution, other)
+
+    def split(self) -> Work:
+        """The layers one by one as parts of a network, (n,), split by class of operator."""
+        multiplies = np.isin(self.kind, MULTIPLYING)
+        mac_class = np.array([MAC_CLASS_OF.get(name, "spatial") for name in self.layer_class])
+        dense = np.isin(mac_class, ("spatial", "pointwise"))
+        element_class = np.where(
+            multiplies,
+            np.where(dense, "dense", mac_class),
+            [ELEMENT_CLASS_OF.get(kind, "elementwise") for kind in self.kind],
+        )
+        macs = np.where(multiplies, self.macs, 0.0)[:, None] * (mac_class[:, None] == MAC_CLASSES)
+        traffic = (self.in_elements + self.out_elements)[:, None] * (element_class[:, None] == ELEMENT_CLASSES)
+        acts = np.where(multiplies, self.out_elements, 0.0)
+        return Work.of(macs.sum(axis=1), acts, self.params, np.ones(len(acts)), macs, traffic)
 
     def columns(self, batch: ArrayLike = 1.0) -> dict[str, Array]:
         """Column of every term that these layers know, by the name of the term; as :meth:`Work.columns`."""

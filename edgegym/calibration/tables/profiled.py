@@ -11,15 +11,10 @@ from numpy.typing import NDArray
 from edgegym.calibration.profile_table import ProfileRow, ProfileTable, read_profile
 from edgegym.calibration.tables.measured import MeasuredTable
 from edgegym.calibration.tables.reading import CsvRows, chosen_device, one_setting
-from edgegym.cards.work import ELEMENT_CLASSES, MAC_CLASSES, LayerWork, Work
+from edgegym.cards.work import LayerWork, Work
 from edgegym.errors import TableError
 
 SETTING = ("device", "runtime", "threads", "dtype")
-MULTIPLIES = ("conv", "depthwise_conv", "dense", "attention", "recurrent")
-CLASS_OF = {"depthwise": "depthwise", "dense": "pointwise", "pointwise": "pointwise", "attention": "attention"}
-"""Class of MACs of a class of layers; other convolutions are spatial."""
-TRAFFIC_OF = {"norm": "batch_norm", "activation": "activation"}
-"""Class of traffic of kinds that do not multiply; others are elementwise."""
 NORMAL_90 = 1.2816
 
 
@@ -147,17 +142,7 @@ def _any_batch(split: Mapping[tuple[str, int], Split], model: str) -> Split | No
 
 def _split(parts: Mapping[int, ProfileRow]) -> Split:
     """MACs by class, traffic by class, and elements put out by operators that multiply."""
-    work = _layer_work(parts)
-    macs, traffic, acts = np.zeros(len(MAC_CLASSES)), np.zeros(len(ELEMENT_CLASSES)), 0.0
-    for kind, layer_class, count, read, written in zip(
-        work.kind, work.layer_class, work.macs, work.in_elements, work.out_elements, strict=True
-    ):
-        if kind in MULTIPLIES:
-            name = CLASS_OF.get(layer_class, "spatial")
-            macs[MAC_CLASSES.index(name)] += count
-            acts += written
-            group = name if name in ("depthwise", "grouped", "attention") else "dense"
-        else:
-            group = TRAFFIC_OF.get(kind, "elementwise")
-        traffic[ELEMENT_CLASSES.index(group)] += read + written
-    return macs, traffic, acts
+    work = _layer_work(parts).split()
+    assert work.class_macs is not None
+    assert work.class_elements is not None
+    return work.class_macs.sum(axis=0), work.class_elements.sum(axis=0), float(work.act_elements.sum())

@@ -21,14 +21,13 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
+from edgegym.cards.work import ITEM_BYTES
 from edgegym.errors import SettingsError, unknown
 from edgegym.files import write_text
 from edgegym.settings import Settings, read_yaml
 
 INPUT = "input"
 """Name of the tensor that enters the network."""
-ITEM_BYTES = {"float32": 4, "float16": 2, "bfloat16": 2, "int8": 1}
-"""Bytes of a number in each format a network can be stored in."""
 
 Kind = Literal[
     "conv",

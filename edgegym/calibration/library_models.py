@@ -1,0 +1,73 @@
+"""Recipes of the model cards that ship with EdgeGym: the graphs of the zoo with published accuracies.
+
+No data is read: the counts come from the graphs, the accuracies from :mod:`~edgegym.calibration.zoo.accuracies`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from edgegym.calibration.model_card import model_card
+from edgegym.calibration.zoo import ZOO, graph_of
+from edgegym.calibration.zoo.accuracies import BRANCHYNET, Accuracy, accuracies_of, exit_shares
+from edgegym.cards import ModelCard, Provenance, Published
+
+METRICS = {"top1": "top-1", "map": "mAP", "map50": "AP50", "glue": "GLUE"}
+FORMATS = ("float32", "int8")
+UNVERIFIED = (BRANCHYNET,)
+"""Sources whose figures nobody compared with the original."""
+ONE_SECOND = 2 * 16_000
+RAW_SAMPLES: dict[str, tuple[int, str]] = {
+    "ds_cnn": (ONE_SECOND, "One second of sound, 16 bits at 16 kHz; computing its features is not in the counts."),
+    "lstm_kws": (ONE_SECOND, "One second of sound, 16 bits at 16 kHz; computing its features is not in the counts."),
+    "bert_mini": (2 * 128, "128 tokens of 16 bits."),
+    "kitnet": (4 * 115, "115 float32 features; computing them from packets is not in the counts."),
+    "traffic_cnn": (784, "784 bytes of a session."),
+}
+"""Bytes of a raw sample with what they are; of other networks it is an image with pixels of 8 bits."""
+PIXELS = "Pixels of 8 bits, not compressed."
+
+
+def make_model_card(name: str) -> ModelCard:
+    """The card of a network of the zoo.
+
+    Raises:
+        EdgeGymError: for an unknown name.
+    """
+    graph, network, known = graph_of(name), ZOO[name], accuracies_of(name)
+    raw, sample = RAW_SAMPLES.get(name, (int(np.prod(graph.input_shape)), PIXELS))
+    shares = exit_shares(name)
+    return model_card(
+        graph,
+        Provenance(
+            source=network.source,
+            method="derived",
+            rule="Counted from the graph of the network; nothing was measured. Accuracies are published ones.",
+            assumed={"input_bytes": sample},
+        ),
+        task=network.task,
+        input_bytes=raw,
+        accuracy_metric=next((METRICS[each.metric] for each in known if each.metric in METRICS), None),
+        accuracy=_by_format(known, bool(shares)),
+        exit_shares=shares,
+        exit_accuracy=next((_published(each) for each in known if each.variant.startswith("entropy")), None),
+    )
+
+
+def _by_format(known: tuple[Accuracy, ...], has_exits: bool) -> dict[str, Published]:
+    """Accuracies of the network as it stands; one with early exits is published without them."""
+    names = {"without exits": "float32"} if has_exits else {name: name for name in FORMATS}
+    return {names[each.variant]: _published(each) for each in known if each.variant in names}
+
+
+def _published(figure: Accuracy) -> Published:
+    mark = " (unverified)" if figure.source in UNVERIFIED else ""
+    detail = "" if figure.variant in FORMATS else f", {figure.variant}"
+    return Published(value=figure.value, source=f"{figure.source}{detail}{mark}")
+
+
+MODELS: dict[str, Callable[[Path, str], ModelCard]] = dict.fromkeys(ZOO, lambda _, name: make_model_card(name))
+"""Recipe of each model card: data folder, which is not needed, and name in, card out."""
