@@ -29,7 +29,7 @@ from edgegym.evaluation.pictures import LearningCurves, Line, Picture
 from edgegym.evaluation.report import write_report
 from edgegym.evaluation.results import write_results
 from edgegym.evaluation.scores import PolicyScores
-from edgegym.evaluation.tables import comparison_table, markdown, metrics_table
+from edgegym.evaluation.tables import comparison_table, markdown, metrics_tables
 
 HIT = Metric("hit_ratio", "1", "higher", "Requests served from the cache.")
 LATENCY = Metric("mean_latency_s", "s", "lower", "Mean time to the last byte.")
@@ -107,7 +107,8 @@ class Page(HTMLParser):
 def printed(comparison: Comparison, width: int) -> str:
     console = Console(width=width, file=io.StringIO())
     console.print(comparison_table(comparison, width))
-    console.print(metrics_table(comparison, width))
+    for table in metrics_tables(comparison, width):
+        console.print(table)
     return console.file.getvalue()  # type: ignore[attr-defined]
 
 

@@ -34,7 +34,7 @@ def run(experiment: Experiment, root: Path, json: bool) -> None:
     from edgegym.agents.comparing import judge
     from edgegym.agents.reporting import comparison_of, write_findings
     from edgegym.evaluation.results import comparison_to_json
-    from edgegym.evaluation.tables import comparison_table, metrics_table
+    from edgegym.evaluation.tables import comparison_table, metrics_tables
 
     with progress_bar("comparing") as report:
         findings = judge(experiment, root, report)
@@ -44,9 +44,8 @@ def run(experiment: Experiment, root: Path, json: bool) -> None:
         print_json({"folder": str(folder), **comparison_to_json(comparison)})
         return
     console = Console()
-    for table in (comparison_table(comparison, console.width), metrics_table(comparison, console.width)):
-        if table is not None:
-            console.print(table)
+    for table in (comparison_table(comparison, console.width), *metrics_tables(comparison, console.width)):
+        console.print(table)
     typer.echo(f"report:      {folder / 'report.html'}")
     typer.echo(f"results:     {folder / 'results.json'}, {folder / 'results.csv'}")
     typer.echo(f"TensorBoard: tensorboard --logdir {root / experiment.name}")

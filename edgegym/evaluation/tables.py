@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from textwrap import fill
 from typing import TYPE_CHECKING
 
@@ -182,10 +182,32 @@ def comparison_table(comparison: Comparison, width: int = 120) -> Table:
     return _terminal(judgement_sheet(comparison), width, "\n".join(footnotes(comparison)))
 
 
-def metrics_table(comparison: Comparison, width: int = 120) -> Table | None:
-    """Rich table of the other metrics, or None where there is only the primary one; arguments as above."""
+def metrics_tables(comparison: Comparison, width: int = 120) -> list[Table]:
+    """Rich tables of the other metrics: as many as it takes to keep within the width; arguments as above."""
     sheet = metrics_sheet(comparison)
-    return _terminal(sheet, width) if sheet else None
+    return [_terminal(part, width) for part in _parts(sheet, width)] if sheet else []
+
+
+def _parts(sheet: Sheet, width: int) -> list[Sheet]:
+    """The sheet with its columns shared out over several, each with the policies' names, so that lines fit."""
+    columns = range(1, len(sheet.columns))
+    chosen: list[list[int]] = [[]]
+    for column in columns:
+        if chosen[-1] and not _fits(_with_columns(sheet, [0, *chosen[-1], column]), width):
+            chosen.append([])
+        chosen[-1].append(column)
+    parts = [_with_columns(sheet, [0, *some]) for some in chosen]
+    return [part if part is parts[0] else replace(part, title="") for part in parts]
+
+
+def _with_columns(sheet: Sheet, chosen: Sequence[int]) -> Sheet:
+    rows = (Row(row.kind, tuple(row.cells[k] for k in chosen)) for row in sheet.rows)
+    return Sheet(sheet.title, tuple(sheet.columns[k] for k in chosen), tuple(rows))
+
+
+def _fits(sheet: Sheet, width: int) -> bool:
+    """Whether lines fit with intervals below their numbers."""
+    return _line_width(sheet, _WAYS[1]) <= width
 
 
 def _terminal(sheet: Sheet, width: int, caption: str = "") -> Table:
@@ -214,27 +236,38 @@ def _terminal(sheet: Sheet, width: int, caption: str = "") -> Table:
     return table
 
 
-def _fitted(sheet: Sheet, width: int) -> tuple[list[str], list[list[str]]]:
-    """Headings and cells, broken into lines to fit the width.
+_WAYS: tuple[Callable[[Cell], str], ...] = (
+    lambda cell: cell.line,
+    lambda cell: f"{fill(cell.text, 12)}\n{cell.interval}".rstrip(),
+    lambda cell: fill(cell.text, 12) + ("" if cell.minor else f"\n{cell.interval}".rstrip()),
+    lambda cell: "\n".join([fill(cell.text, 12), *cell.interval.split()]),
+)
+"""How a cell is written: on a line, its interval below, only major intervals below, or those on two lines."""
 
-    Whole cells on a line if all fit, else intervals below their numbers, else without the minor intervals, else
-    intervals on two lines.
-    """
-    ways: tuple[Callable[[Cell], str], ...] = (
-        lambda cell: cell.line,
-        lambda cell: f"{fill(cell.text, 12)}\n{cell.interval}".rstrip(),
-        lambda cell: fill(cell.text, 12) + ("" if cell.minor else f"\n{cell.interval}".rstrip()),
-        lambda cell: "\n".join([fill(cell.text, 12), *cell.interval.split()]),
-    )
-    for way in ways:
-        rows = [[shortened(row.cells[0].text, 24), *map(way, row.cells[1:])] for row in sheet.rows]
-        widths = [
-            max(len(part) for text in (heading.replace(" ", "\n"), *column) for part in text.split("\n"))
-            for heading, *column in zip(sheet.columns, *rows, strict=True)
-        ]
-        if sum(widths) + 2 * len(widths) - 1 <= width:
-            break
-    return [fill(heading, least) for heading, least in zip(sheet.columns, widths, strict=True)], rows
+
+def _fitted(sheet: Sheet, width: int) -> tuple[list[str], list[list[str]]]:
+    """Headings and cells, written in the first way in which lines fit the width, else in the last."""
+    way = next((way for way in _WAYS if _line_width(sheet, way) <= width), _WAYS[-1])
+    rows = _written(sheet, way)
+    headings = [fill(name, least) for name, least in zip(sheet.columns, _widths(sheet, rows), strict=True)]
+    return headings, rows
+
+
+def _written(sheet: Sheet, way: Callable[[Cell], str]) -> list[list[str]]:
+    return [[shortened(row.cells[0].text, 24), *map(way, row.cells[1:])] for row in sheet.rows]
+
+
+def _widths(sheet: Sheet, rows: list[list[str]]) -> list[int]:
+    """Least width of each column: its longest word or line."""
+    return [
+        max(len(part) for text in (heading.replace(" ", "\n"), *column) for part in text.split("\n"))
+        for heading, *column in zip(sheet.columns, *rows, strict=True)
+    ]
+
+
+def _line_width(sheet: Sheet, way: Callable[[Cell], str]) -> int:
+    widths = _widths(sheet, _written(sheet, way))
+    return sum(widths) + 2 * len(widths) - 1
 
 
 def markdown(comparison: Comparison) -> str:
