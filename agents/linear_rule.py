@@ -213,7 +213,7 @@ def cross_entropy(
         costs = np.array([cost(trial) for trial in trials])
         elite = trials[np.argsort(costs, kind="stable")[:ELITE]]
         mean, spread = elite.mean(axis=0), elite.std(axis=0) + LEAST_SPREAD
-        progress(f"round {done} of {ROUNDS}, best miss ratio {costs.min():.4f}", done / ROUNDS)
+        progress(f"round {done} of {ROUNDS}, best {costs.min():.4f}", done / ROUNDS)
     return mean
 
 

@@ -15,7 +15,10 @@ Progress = Callable[[str, float], None]
 """Called with what is going on and the fraction done."""
 FAMILIES = {
     "EdgeGym/ContentCaching-v0": "caching",
+    "EdgeGym/InferenceOffloading-v0": "inference_offloading",
     "EdgeGym/BinaryOffloading-v0": "binary_offloading",
+    "EdgeGym/RequestScheduling-v0": "request_scheduling",
+    "EdgeGym/InferenceBatching-v0": "inference_batching",
 }
 """Environment id to the module name in ``heuristics/`` and ``bounds/``."""
 

@@ -24,7 +24,10 @@ from edgegym.evaluation.harness import Task, environment_class, run_episodes
 IDS = [entry.id for entry in ENVIRONMENTS]
 SMALL: dict[str, dict[str, Any]] = {
     "EdgeGym/ContentCaching-v0": {"workload": {"kind": "shot_noise", "requests": 400}},
+    "EdgeGym/InferenceOffloading-v0": {"preset": "camera", "seconds": 5.0},
     "EdgeGym/BinaryOffloading-v0": {"workload": {"kind": "fading", "frames": 20}},
+    "EdgeGym/InferenceBatching-v0": {"workload": {"requests": 200}},
+    "EdgeGym/RequestScheduling-v0": {"workload": {"kind": "streams", "seconds": 0.2}},
 }
 """Settings that make an episode short."""
 SB3_ALLOWED = "unconventional shape"

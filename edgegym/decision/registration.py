@@ -30,10 +30,28 @@ ENVIRONMENTS: tuple[EnvironmentEntry, ...] = (
         "evict one of the nominated residents for a missing content, or admit nothing",
     ),
     EnvironmentEntry(
+        "EdgeGym/InferenceOffloading-v0",
+        "edgegym.envs.inference_offloading.env:InferenceOffloadingEnv",
+        "edgegym.envs.inference_offloading.env:InferenceOffloadingVectorEnv",
+        "answer an inference task on the device, at the edge, in the cloud, or by a network that is cut between them",
+    ),
+    EnvironmentEntry(
         "EdgeGym/BinaryOffloading-v0",
         "edgegym.envs.binary_offloading.env:BinaryOffloadingEnv",
         "edgegym.envs.binary_offloading.env:BinaryOffloadingVectorEnv",
         "let a device compute locally or offload, one after another; then time and energy are shared out exactly",
+    ),
+    EnvironmentEntry(
+        "EdgeGym/RequestScheduling-v0",
+        "edgegym.envs.request_scheduling.env:RequestSchedulingEnv",
+        "edgegym.envs.request_scheduling.env:RequestSchedulingVectorEnv",
+        "send a request to a server and one of its model variants, hold it back, or reject it",
+    ),
+    EnvironmentEntry(
+        "EdgeGym/InferenceBatching-v0",
+        "edgegym.envs.inference_batching.env:InferenceBatchingEnv",
+        "edgegym.envs.inference_batching.env:InferenceBatchingVectorEnv",
+        "which queue a free accelerator serves, in how large a batch and by which variant, or whether to wait",
     ),
 )
 

@@ -1,0 +1,186 @@
+"""Heuristics for inference batching: scores over columns; :mod:`.inference_batching_stateful` has those with memory."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgegym.agents.heuristics.inference_batching_stateful import Aimd, EarlyDrop, RoundRobin
+from edgegym.decision.policy import ActingPolicy, Policy, ScorePolicy
+from edgegym.decision.spaces import Columns
+from edgegym.decision.system import System
+from edgegym.envs.inference_batching.system import InferenceBatchingSystem
+from edgegym.files import write_json
+
+RANK = 1e4
+"""What one key of :func:`ranked` counts more than the next; columns differ by more than its inverse or not at all."""
+ENVIRONMENT = "EdgeGym/InferenceBatching-v0"
+FITTED = "fitted.json"
+
+
+def ranked(*keys: NDArray[Any]) -> NDArray[np.float64]:
+    """Scores that order candidates by the first key, among equals by the next, and so on; keys lie in [0, 1]."""
+    score = np.zeros_like(keys[0], np.float64)
+    for key in keys:
+        score = score * RANK + key
+    return score
+
+
+def greedy(c: Columns) -> NDArray[Any]:
+    """Serve all that waits in the longest queue, by its most accurate variant."""
+    return ranked(c.longest, c.batch, c.accuracy)
+
+
+def edf(c: Columns) -> NDArray[Any]:
+    """Serve all that waits in the queue with the earliest deadline, by its most accurate variant."""
+    return ranked(c.urgent, c.batch, c.accuracy)
+
+
+def edf_fastest(c: Columns) -> NDArray[Any]:
+    """Serve all that waits in the queue with the earliest deadline, by the variant that is done first."""
+    return ranked(c.urgent, c.batch, 1.0 - c.time)
+
+
+def c_mu(c: Columns) -> NDArray[Any]:
+    """Earn the most per second: weight times accuracy times requests answered in time, over the batch's time."""
+    return np.where(c.wait > 0, -1.0, c.rate)
+
+
+def accuracy_scaling(c: Columns) -> NDArray[Any]:
+    """Earliest deadline, by the most accurate variant that makes no request late; else most per second (Proteus)."""
+    safe = (c.urgent > 0) & (c.passed == 0) & (c.endangered == 0)
+    return np.where(c.wait > 0, -1.0, np.where(safe, ranked(safe, c.accuracy, c.batch), c.rate))
+
+
+def least_loss(c: Columns) -> NDArray[Any]:
+    """Earn in time the most against what becomes late meanwhile; among equals the most accurate, then the largest."""
+    return np.where(c.wait > 0, -1.0, ranked(c.net, c.accuracy, c.batch))
+
+
+class Timeout(ActingPolicy):
+    """Serves a queue when ``full`` wait or the oldest has waited a share of its SLO (timeout batching).
+
+    Args:
+        share: of the SLO; without one, of a second.
+        full: how many are enough.
+        fast: by the variant that is done first, not by the most accurate.
+    """
+
+    def __init__(self, share: float = 0.1, full: int = 32, fast: bool = False) -> None:
+        self.name = "Timeout"
+        self.description = f"a batch when {full} wait, or the oldest for {share:g} of its SLO"
+        self._age, self._full, self._fast = share / (1.0 + share), np.log2(1.0 + full) / 16.0, fast
+
+    def act(self, columns: Columns, mask: NDArray[np.bool_]) -> NDArray[np.int64]:
+        """Serve the most urgent queue that is ready, or wait."""
+        ready = mask & (columns.wait == 0) & ((columns.age >= self._age) | (columns.waiting >= self._full))
+        return _serve_ready(columns, ready, self._fast)
+
+
+class Deferred(ActingPolicy):
+    """Serves a queue as late as its oldest request allows, so that batches grow (Symphony's deferred batching).
+
+    L. Chen et al., Symphony, arXiv 2308.07470.
+
+    Args:
+        margin: time to spare at the answer, as a share of the SLO.
+        fast: by the variant that is done first, not by the most accurate.
+    """
+
+    def __init__(self, margin: float = 0.2, fast: bool = False) -> None:
+        self.name, self.description = "Deferred", f"as late as possible, with {margin:g} of the SLO to spare"
+        self._margin, self._fast = margin, fast
+
+    def act(self, columns: Columns, mask: NDArray[np.bool_]) -> NDArray[np.int64]:
+        """Serve the most urgent queue that cannot be deferred, or wait."""
+        ready = mask & (columns.wait == 0) & ((columns.margin <= self._margin) | (columns.fill < 1.0))
+        return _serve_ready(columns, ready, self._fast)
+
+
+def _serve_ready(c: Columns, ready: NDArray[np.bool_], fast: bool) -> NDArray[np.int64]:
+    """The largest batch of the most urgent queue among ready candidates; candidate 0 where there is none."""
+    score = ranked(c.urgent, c.age, c.batch, 1.0 - c.time if fast else c.accuracy)
+    return np.where(ready, score, -1.0).argmax(axis=1) * ready.any(axis=1)
+
+
+def heuristics(system: System | None = None) -> list[Policy]:
+    """The policies that every comparison shows, with the parameters of their papers or middling ones."""
+    scores = {
+        "Greedy": greedy,
+        "EDF": edf,
+        "EDF fastest": edf_fastest,
+        "c-mu": c_mu,
+        "Accuracy scaling": accuracy_scaling,
+        "Least loss": least_loss,
+    }
+    return [
+        *(ScorePolicy(name, score) for name, score in scores.items()),
+        Timeout(),
+        Deferred(),
+        RoundRobin(),
+        Aimd(),
+        EarlyDrop(),
+    ]
+
+
+def _grids() -> dict[str, Iterator[tuple[Any, ...]]]:
+    """Parameters that are tried."""
+    return {
+        "Timeout": itertools.product((0.02, 0.05, 0.1, 0.2, 0.4), (4, 8, 16, 32), (False, True)),
+        "Deferred": itertools.product((0.05, 0.1, 0.2, 0.3, 0.45, 0.6, 0.8), (False, True)),
+        "AIMD": itertools.product((1.0, 2.0, 4.0), (False, True)),
+    }
+
+
+CLASSES: dict[str, Callable[..., Policy]] = {"Timeout": Timeout, "Deferred": Deferred, "AIMD": Aimd}
+
+
+def fitted_heuristics(
+    system: System, seeds: Sequence[int], metric: str, folder: Path, progress: Callable[[str, float], None]
+) -> list[Policy]:
+    """Timeout batching, deferred batching and AIMD with the best parameters of a grid on some episodes."""
+    assert isinstance(system, InferenceBatchingSystem)
+    key = {"of": system.params.model_dump(mode="json"), "seeds": list(seeds), "metric": metric}
+    path = folder / FITTED
+    kept = _read(path)
+    if kept.get("key") != key:
+        kept = {"key": key, "fitted": {}}
+        for name, grid in _grids().items():
+            progress(f"fitting {name}", 0.0)
+            kept["fitted"][name] = max(
+                grid, key=lambda values, name=name: _score(system, CLASSES[name](*values), seeds, metric)
+            )  # type: ignore[misc]
+        write_json(path, kept)
+    return [_renamed(CLASSES[name](*values), f"{name}, fitted") for name, values in kept["fitted"].items()]
+
+
+def _score(system: InferenceBatchingSystem, policy: Policy, seeds: Sequence[int], metric: str) -> float:
+    """Mean of a metric over some episodes, signed so that more is better."""
+    # Imported here: the harness looks environments up, and this module is part of what it finds.
+    from edgegym.evaluation.harness import Task, run_episodes
+
+    better = {each.name: each.better for each in system.metrics}.get(metric, "higher")
+    task = Task(ENVIRONMENT, system.params.model_dump(mode="json"))
+    results = run_episodes(task, policy, seeds)
+    values = [result.total if metric == "return" else result.metrics[metric] for result in results]
+    return float(np.mean(values)) * (-1.0 if better == "lower" else 1.0)
+
+
+def _renamed(policy: Policy, name: str) -> Policy:
+    policy.name = name
+    return policy
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """What was fitted before; nothing if it is missing or damaged, since it can be fitted again."""
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return value if isinstance(value, dict) else {}

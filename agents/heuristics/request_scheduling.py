@@ -1,0 +1,80 @@
+"""Heuristics for request scheduling: classic dispatching, and rules that know deadlines and variants.
+
+Those of dispatching have no opinion on variants and take the most accurate of a server. None but "Uniform" rejects or
+holds a request back unless its description says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from edgegym.agents.heuristics.dispatching import (
+    LAST_RESORT,
+    LEAST,
+    LESS,
+    Array,
+    PowerOfTwo,
+    RoundRobin,
+    WeightedRandom,
+    served,
+)
+from edgegym.decision.policy import Policy, ScorePolicy
+from edgegym.decision.spaces import Columns
+from edgegym.decision.system import System
+from edgegym.envs.request_scheduling.system import RequestSchedulingSystem
+
+Progress = Callable[[str, float], None]
+
+
+def shortest_expected_delay(c: Columns) -> Array:
+    """The shortest expected delay."""
+    return served(c, c.quickest - LESS * c.finish)
+
+
+def join_shortest_queue(c: Columns) -> Array:
+    """The fewest requests that are sent there and not finished; the fastest among equals."""
+    return served(c, -c.queue + LESS * c.accuracy + LEAST * c.speed)
+
+
+def least_work_left(c: Columns) -> Array:
+    """The shortest wait; the fastest among equals."""
+    return served(c, -c.wait + LESS * c.accuracy + LEAST * c.speed)
+
+
+def earliest_feasible(c: Columns) -> Array:
+    """The shortest expected delay if that is in time, else rejects (Clockwork, OSDI 2020)."""
+    return np.where(c.feasible > 0.0, 1.0 - c.finish, LAST_RESORT * (1.0 - c.reject))
+
+
+def most_accurate_feasible(c: Columns) -> Array:
+    """The most accurate variant that is in time, there the shortest delay, else rejects (INFaaS, ATC 2021)."""
+    return np.where(c.feasible > 0.0, c.accuracy + LESS * (1.0 - c.finish), LAST_RESORT * (1.0 - c.reject))
+
+
+def heuristics(system: System | None = None) -> list[Policy]:
+    """All that need no fitting."""
+    return [
+        ScorePolicy("SED", shortest_expected_delay),
+        ScorePolicy("JSQ", join_shortest_queue),
+        ScorePolicy("Least work left", least_work_left),
+        PowerOfTwo("Power of two", "the shorter queue of two servers at random", "queue"),
+        PowerOfTwo("Power of two by finish", "the shorter expected delay of two servers at random", "finish"),
+        RoundRobin("Round robin", "the servers in turn", weighted=False),
+        RoundRobin("Weighted round robin", "the servers in turn, in proportion to their speeds", weighted=True),
+        WeightedRandom("Weighted random", "at random, in proportion to the speeds"),
+        ScorePolicy("Earliest feasible", earliest_feasible),
+        ScorePolicy("Most accurate feasible", most_accurate_feasible),
+    ]
+
+
+def fitted_heuristics(
+    system: System, seeds: Sequence[int], metric: str, folder: Path, progress: Progress
+) -> list[Policy]:
+    """Rules with parameters, tuned on the episodes of ``seeds``; see :mod:`edgegym.agents.dispatch_rules`."""
+    from edgegym.agents.dispatch_rules import fitted_rules
+
+    assert isinstance(system, RequestSchedulingSystem)
+    return fitted_rules(system, seeds, metric, folder, progress)

@@ -1,0 +1,1 @@
+"""Queueing theory in closed form: what simulations must agree with."""

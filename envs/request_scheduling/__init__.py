@@ -1,0 +1,1 @@
+"""Request scheduling: which server answers a request, with which variant of the model, or none."""

@@ -1,0 +1,125 @@
+"""The regret signal: what a choice is worth against the greedy one, knowing the requests to come.
+
+Both choices are followed by the greedy rule on the requests that really come: each takes whatever is worth most to
+itself, less a charge for its service times its wait, the earliest among equals; where latency alone counts and nothing
+is charged that is the shortest expected delay. Servers are reduced
+to the time at which they are free, which is exact for first come, first served with one slot, no batches, no loading
+and no ways, and else a stand-in. Since the difference holds all that the choice does to later requests, it is credited
+at once, and gamma may be 0.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from edgegym.decision.inlining import inlined
+from edgegym.envs.request_scheduling.server import expected_s, free_at, work_of
+from edgegym.envs.request_scheduling.state import NONE, Fleet, State
+
+TAKEN, GREEDY = 0, 1
+"""The two branches."""
+
+
+@inlined
+def regret(state: State, fleet: Fleet, row: int, request: int, server: int, model: int) -> float:
+    """Value of sending a request to ``server`` (NONE: rejecting it), less that of the greedy choice.
+
+    Returns:
+        In units of the reward; where nothing is paid for answers in time, in units of the request's shortest service
+        time, so that large requests do not drown the small ones. Cut to the setting ``clip`` either way, since a few
+        choices delay hundreds of requests and would drown the rest. The scale does not depend on the choice.
+    """
+    r, free = state.rows[row], state.free[row]
+    for s in range(free.shape[1]):
+        free[TAKEN, s] = free_at(state, fleet, row, s, request)
+        free[GREEDY, s] = free[TAKEN, s]
+    value = _place(state, fleet, row, request, server, model, free[TAKEN])
+    value -= _greedy(state, fleet, row, request, free[GREEDY])
+    last = min(r.next + state.rules[0].horizon, r.requests)
+    for later in range(r.next, last):
+        if _same(free, state.requests[row, later].arrival):
+            break
+        value += _greedy(state, fleet, row, later, free[TAKEN]) - _greedy(state, fleet, row, later, free[GREEDY])
+    clip = state.rules[0].clip
+    return min(max(value / _scale(state, fleet, row, request), -clip), clip)
+
+
+@inlined
+def _scale(state: State, fleet: Fleet, row: int, request: int) -> float:
+    rules, q = state.rules[0], state.requests[row, request]
+    if rules.slo_reward > 0.0 or rules.goodput_reward > 0.0 or rules.latency_reward == 0.0:
+        return 1.0
+    least = np.inf
+    for server in range(state.servers.shape[1]):
+        for v in range(rules.variants):
+            model = fleet.variant[q.task, v]
+            if model != NONE and fleet.rate[server, model, 0] > 0.0:
+                least = min(least, expected_s(fleet, server, model, 1, q.size))
+    return rules.latency_reward * max(least, 1e-9)
+
+
+@inlined
+def _same(free: np.ndarray, time: float) -> bool:
+    """Whether both branches look the same to whoever comes at ``time`` or later."""
+    same = True
+    for server in range(free.shape[1]):
+        same = same and max(free[TAKEN, server], time) == max(free[GREEDY, server], time)
+    return same
+
+
+@inlined
+def _place(state: State, fleet: Fleet, row: int, request: int, server: int, model: int, free: np.ndarray) -> float:
+    """Value of a request to itself at a server, which is then free later."""
+    if server == NONE:
+        return -state.rules[0].reject_reward * state.requests[row, request].weight
+    begin = _begin(state, fleet, row, request, server, free)
+    free[server] = begin + work_of(state, fleet, server, model, state.requests[row, request].size)
+    return _worth(state, fleet, row, request, server, model, begin)
+
+
+@inlined
+def _greedy(state: State, fleet: Fleet, row: int, request: int, free: np.ndarray) -> float:
+    """Value of a request to itself at the place that it likes best, which is then free later."""
+    rules, q = state.rules[0], state.requests[row, request]
+    best_server, best_model, least = NONE, NONE, np.inf
+    best = -rules.reject_reward * q.weight if rules.reject else -np.inf
+    for server in range(len(free)):
+        begin = _begin(state, fleet, row, request, server, free)
+        for v in range(rules.variants):
+            model = fleet.variant[q.task, v]
+            if model == NONE or fleet.rate[server, model, 0] == 0.0:
+                continue
+            seconds = expected_s(fleet, server, model, 1, q.size)
+            liked = _worth(state, fleet, row, request, server, model, begin)
+            liked -= rules.charge * seconds * (begin - _ready(state, fleet, row, request, server))
+            if liked > best or (liked == best and best_server != NONE and begin + seconds < least):
+                best, best_server, best_model, least = liked, server, model, begin + seconds
+    if best_server != NONE:
+        return _place(state, fleet, row, request, best_server, best_model, free)
+    return best
+
+
+@inlined
+def _begin(state: State, fleet: Fleet, row: int, request: int, server: int, free: np.ndarray) -> float:
+    """When the service of a request would begin."""
+    return max(free[server], _ready(state, fleet, row, request, server))
+
+
+@inlined
+def _ready(state: State, fleet: Fleet, row: int, request: int, server: int) -> float:
+    """When a request would reach a server."""
+    q = state.requests[row, request]
+    sent = max(q.arrival, state.rows[row].now)
+    return sent + 0.5 * fleet.rtt[q.origin, server] + fleet.byte[q.origin, server] * q.payload
+
+
+@inlined
+def _worth(state: State, fleet: Fleet, row: int, request: int, server: int, model: int, begin: float) -> float:
+    """The reward's terms for one request."""
+    rules, q = state.rules[0], state.requests[row, request]
+    response = begin + expected_s(fleet, server, model, 1, q.size) + 0.5 * fleet.rtt[q.origin, server]
+    worth = -rules.latency_reward * (response - q.arrival)
+    worth -= rules.energy_reward * fleet.power[server] * work_of(state, fleet, server, model, q.size)
+    if response <= q.deadline:
+        worth += rules.slo_reward + rules.goodput_reward * q.weight * fleet.accuracy[model]
+    return worth
