@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from edgegym.cards import DeviceCard, LinkCard, ModelCard, Work, load_card
 from edgegym.envs.inference_offloading.params import InferenceOffloadingParams, UserGroupSettings
+from edgegym.partition.secure import SECURE_INFERENCE
 
 Array = NDArray[np.float64]
 BITS = 8.0
@@ -132,6 +133,9 @@ class Maker:
     def of_model(self, model: ModelCard, number_format: str) -> Iterator[Plan]:
         """All plans of one network in one number format."""
         yield from self.on_device(model, number_format)
+        if number_format == "float32":
+            yield from self.with_peers(model)
+            yield from self.securely(model)
         for plan in self.cut(model, number_format):
             yield plan
             if plan.answers and plan.sends_raw and not plan.cloud:
@@ -153,6 +157,42 @@ class Maker:
             rest = float(later @ np.array(times[1:]) / later.sum())
             plan = self._plan(model, number_format, f"{model.model} on device, exits", rest)
             yield self._leaving(plan, model, times[0])
+
+    def with_peers(self, model: ModelCard) -> Iterator[Plan]:
+        """Rows of the first layers, as far as they are a chain, shared out over the device and 1, 2, ... helpers.
+
+        Networks with less than half of their work in that chain get no such plan. Halos are counted on the network's
+        graph, which takes torch; nothing else here does.
+        """
+        peers = self.params.plans.peers
+        if peers is None:
+            return
+        from edgegym.calibration.zoo.registry import graph_of
+        from edgegym.partition.rows import split_rows
+        from edgegym.partition.spatial import spatial_chain
+
+        layers = spatial_chain(graph_of(model.model)) if len(model.input_shape) == 3 else ()
+        if sum(layer.macs for layer in layers) < 0.5 * model.macs:
+            return
+        known = float(self.device.card.known.factor(model.model, model.macs))
+        chain = known * float(split_rows(layers, [1.0]).compute_s(self.device.card).sum())
+        rest = max(self.device.seconds(model, 0, len(model.points) - 1, "float32") - chain, 0.0)
+        for workers in range(2, peers.helpers + 2):
+            split = split_rows(layers, [1.0] * workers)
+            slowest = known * float(split.compute_s(self.device.card).max(axis=1).sum())
+            sending = BITS * split.sent_bytes(1.0).sum() / peers.rate_bps + peers.rtt_s * split.messages().sum()
+            plan = self._plan(model, "float32", f"{model.model} on {workers} devices", workers * slowest)
+            yield replace(plan, workers=workers, exchange_s=float(sending) + rest, device_j=workers * plan.device_j)
+
+    def securely(self, model: ModelCard) -> Iterator[Plan]:
+        """Two-party inference with each edge server, for networks with published seconds and bytes."""
+        for published in SECURE_INFERENCE if self.params.plans.secure else ():
+            if model.model.startswith(published.network.lower()):
+                for server in range(len(self.servers)):
+                    plan = self._plan(model, "float32", f"{model.model}, {published.protocol} with edge {server}", 0.0)
+                    yield replace(
+                        plan, secure=True, up_bytes=published.sent_bytes, protocol_s=published.seconds, server=server
+                    )
 
     def cut(self, model: ModelCard, number_format: str) -> Iterator[Plan]:
         """The network cut behind each point, the rest on each edge server, in the cloud, or on both."""

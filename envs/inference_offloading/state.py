@@ -23,7 +23,7 @@ PLAN = np.dtype(
         ("leave_s", np.float64),  # device time of these
         ("leave_j", np.float64),  # energy of these
         ("workers", np.int64),  # devices that share the rows of the layers; 1 is the device alone
-        ("exchange_s", np.float64),  # halos and results between them
+        ("exchange_s", np.float64),  # halos and results between them, and layers that are not shared
         ("up_bytes", np.float64),  # sent over the access link
         ("rounds", np.float64),  # round trips, more than one only for interactive protocols
         ("protocol_s", np.float64),  # time that a protocol adds to the transfer
