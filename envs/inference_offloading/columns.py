@@ -117,8 +117,8 @@ def observe(state: State, row: int, candidates: np.ndarray, context: np.ndarray,
     if not r.pending:
         return
     task = state.tasks[row, r.task]
-    last, mean = _context(state, row, task, context[row])
     unsent = unsent_bytes(state, row, task.user, task.time)
+    last, mean = _context(state, row, task, context[row], unsent)
     device_wait = max(state.users[row, task.user].device_free - task.time, 0.0)
     for k in range(len(mask[row])):
         mask[row, k] = is_open(state, row, k)
@@ -128,7 +128,7 @@ def observe(state: State, row: int, candidates: np.ndarray, context: np.ndarray,
 
 
 @inlined
-def _context(state: State, row: int, task: Record, out: np.ndarray) -> tuple[float, float]:
+def _context(state: State, row: int, task: Record, out: np.ndarray, unsent: float) -> tuple[float, float]:
     """Write the context; return the rate of the last second and the harmonic mean of the last five."""
     g = state.group_of[task.user]
     group, user, rate = state.groups[g], state.users[row, task.user], state.rate[row, task.user]
@@ -149,7 +149,7 @@ def _context(state: State, row: int, task: Record, out: np.ndarray) -> tuple[flo
     out[8] = unit(4.0 * math.sqrt(max(square / HISTORY_S - (total / HISTORY_S) ** 2, 0.0)))
     out[9] = unit(task.time - math.floor(task.time))
     out[10] = squash(max(user.device_free - task.time, 0.0), SQUASH_S)
-    out[11] = squash(BITS * unsent_bytes(state, row, task.user, task.time) / last, SQUASH_S)
+    out[11] = squash(BITS * unsent / last, SQUASH_S)
     out[12] = squash(group.deadline_s, SQUASH_S)
     out[13] = np.float32(task.private)
     out[14] = np.float32(1.0)

@@ -3,8 +3,8 @@
 For each user a dynamic programme runs over its tasks. Its state is when the device and the uplink are free; of two
 states the one that is free no later and has cost no more is kept. That is exact because more waiting never makes a
 result earlier: the end of an upload grows with its start. Three things are relaxed so that this holds for every reward:
-energy counts an upload at the fastest rate of the episode, a failed upload is not punished beyond its time, and a
-server's batch is as fast as any could be. Where more states are left than there is room for, two are merged into one
+energy counts an upload at the fastest rate of the episode, an upload may also fail at will, and a server's batch is as
+fast as any could be. Where more states are left than there is room for, two are merged into one
 that is at least as good as both.
 """
 
@@ -80,18 +80,28 @@ def _extend(
     joules, median = (plan.leave_j, plan.leave_s) if left else (plan.device_j, plan.device_s)
     energy = joules * (seconds / median) if median > 0.0 else 0.0
     out[DEVICE_FREE], out[LINK_FREE] = max(label[DEVICE_FREE], finish), label[LINK_FREE]
-    accuracy, served, sent = plan.accuracy, 0.0, 0.0
-    if not left and (plan.server >= 0 or plan.cloud):
-        sent = plan.up_bytes
-        begin = max(finish, label[LINK_FREE])
-        end = upload_end(state.rate[row, task.user], begin, sent, rules.timeout_s)
-        out[LINK_FREE] = end
-        energy += group.up_w * BITS * sent / max(fastest, 1.0) + group.up_j_per_byte * sent
-        finish = end
-        if end - begin < rules.timeout_s:
-            finish, served = _served(state, task, plan, end, luckiest)
-    latency = finish - task.time
-    out[COST] = label[COST] + (
+    out[COST] = label[COST]
+    if left or (plan.server < 0 and not plan.cloud):
+        out[COST] += _cost(state, group, finish - task.time, energy, plan.accuracy, 0.0, 0.0)
+        return
+    begin, sent = max(finish, label[LINK_FREE]), plan.up_bytes
+    end = upload_end(state.rate[row, task.user], begin, sent, rules.timeout_s)
+    out[LINK_FREE] = end
+    energy += group.up_w * min(BITS * sent / max(fastest, 1.0), rules.timeout_s) + group.up_j_per_byte * sent
+    answered, served = _served(state, task, plan, end, luckiest)
+    success = _cost(state, group, answered - task.time, energy, plan.accuracy, sent, served)
+    # An upload that starts later may fail where this one does not, which may cost less: that is allowed here, too.
+    failure = _cost(state, group, begin + rules.timeout_s - task.time, energy, 0.0, sent, 0.0)
+    out[COST] += min(success, failure)
+
+
+@inlined
+def _cost(
+    state: State, group: Record, latency: float, energy: float, accuracy: float, sent: float, served: float
+) -> float:
+    """The weighted terms of a task's cost."""
+    rules = state.rules[0]
+    return (
         rules.latency * latency
         + rules.miss * (latency > group.deadline_s)
         + rules.energy * energy

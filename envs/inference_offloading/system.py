@@ -161,5 +161,8 @@ def _check(episode: Episode, source: Source) -> None:
             f"reset option 'episode': {len(time_s)} tasks, rates {shapes[0]} and helpers {shapes[1]} found; at least "
             f"one task of type TASK, {wanted[0]} and {wanted[1]} are needed."
         )
-    if np.any(np.diff(time_s) < 0) or time_s[0] < 0 or episode.tasks["user"].max() >= source.users:
+    users = episode.tasks["user"]
+    if np.any(np.diff(time_s) < 0) or time_s[0] < 0 or users.min() < 0 or users.max() >= source.users:
         raise SettingsError("reset option 'episode': tasks must come in order of time, from users of the settings.")
+    if not (np.all(episode.rate >= 0) and np.all(np.isfinite(episode.rate)) and np.all(episode.helper > 0)):
+        raise SettingsError("reset option 'episode': rates must be finite and not negative, speeds of helpers above 0.")

@@ -61,19 +61,21 @@ def compile_tables(params: InferenceOffloadingParams, card: LinkCard, fastest_bp
     plans = np.zeros((len(offered), longest), PLAN)
     plans["server"], static = -1, np.zeros((len(offered), longest, width), np.float32)
     groups = np.zeros(len(offered), GROUP)
+    servers = _servers(params)
     jobs: dict[tuple[int, tuple[str, str, int, int]], int] = {}
     for g, (group, found) in enumerate(zip(params.users, offered, strict=True)):
         _check_power(params, group)
         groups[g] = _group(params, group, card)
         for k, plan in enumerate(found):
             job = jobs.setdefault((plan.server, plan.part), len(jobs))
-            plans[g, k] = _row(plan, job, open_to(plan, group.application, quickest(plan, card, fastest_bps)))
+            least_s = quickest(plan, card, fastest_bps, servers)
+            plans[g, k] = _row(plan, job, open_to(plan, group.application, least_s))
             static[g, k] = _static(plan)
         groups[g]["hopeless_public"] = not plans[g]["public"].any()
         groups[g]["hopeless_private"] = not plans[g]["private"].any()
     group_of = np.repeat(np.arange(len(offered)), [group.count for group in params.users])
     labels = tuple(tuple(plan.label for plan in found) for found in offered)
-    return Tables(_rules(params), groups, plans, static, _servers(params), group_of, labels)
+    return Tables(_rules(params), groups, plans, static, servers, group_of, labels)
 
 
 def _offered(
@@ -84,7 +86,8 @@ def _offered(
     keep = undominated(counts(plans, len(params.servers)))
     found = [plans[k] for k in (0, *keep[keep != 0])]
     deadline = group.application.deadline_s or np.inf
-    access = [open_to(plan, group.application, quickest(plan, card, fastest_bps)) for plan in found]
+    servers = _servers(params)
+    access = [open_to(plan, group.application, quickest(plan, card, fastest_bps, servers)) for plan in found]
     costs = scenario_costs(found, params.reward, deadline, card.rtt_s)
     chosen = most_useful(costs, list(np.array(access).T), 0, params.candidates)
     return [found[k] for k in sorted(chosen)]
@@ -125,7 +128,7 @@ def _row(plan: Plan, job: int, access: tuple[bool, bool]) -> Table:
     return row
 
 
-def quickest(plan: Plan, card: LinkCard, fastest_bps: float) -> float:
+def quickest(plan: Plan, card: LinkCard, fastest_bps: float, servers: Table) -> float:
     """Latency at median computing times with empty queues, the fastest uplink and the shortest round trip, seconds."""
     device = plan.device_s / plan.workers + plan.exchange_s
     if plan.leave_share > 0.0:
@@ -133,6 +136,7 @@ def quickest(plan: Plan, card: LinkCard, fastest_bps: float) -> float:
     if plan.leave_share > 0.0 or (plan.server < 0 and not plan.cloud):
         return device
     rtt = card.rtt_s if card.rtt_table is None else float(card.rtt_table.values[0])
+    rtt += float(servers["hop_s"][plan.server]) if plan.server >= 0 else 0.0
     remote = 0.0 if plan.reuse else plan.first_s + plan.backbone_s + plan.cloud_s
     return device + BITS * plan.up_bytes / fastest_bps + plan.rounds * rtt + plan.protocol_s + remote
 

@@ -135,7 +135,7 @@ def begin_task(state: State, row: int, i: int, plan: Record, entry: Record) -> N
     entry.bytes = plan.up_bytes
     entry.send = max(entry.device_end, user.link_free)
     entry.sent = upload_end(state.rate[row, task.user], entry.send, plan.up_bytes, state.rules[0].timeout_s)
-    entry.failed = entry.sent - entry.send >= state.rules[0].timeout_s
+    entry.failed = entry.sent >= entry.send + state.rules[0].timeout_s
     entry.energy_j += group.up_w * (entry.sent - entry.send) + group.up_j_per_byte * plan.up_bytes
     hop = state.servers[plan.server].hop_s if plan.server >= 0 else 0.0
     entry.arrive = entry.sent + plan.rounds * (task.rtt_s + hop) - 0.5 * (task.rtt_s + hop) + plan.protocol_s
