@@ -12,6 +12,7 @@ from edgegym.agents.cli.options import Config, Json, Overrides, Root, print_json
 
 if TYPE_CHECKING:
     from edgegym.agents.experiment import Experiment
+    from edgegym.evaluation.comparison import Comparison
 
 
 def command(config: Config, overrides: Overrides = None, runs: Root = Path("runs"), json: Json = False) -> None:
@@ -29,8 +30,8 @@ def command(config: Config, overrides: Overrides = None, runs: Root = Path("runs
     run(load_experiment(config, overrides or []), runs, json)
 
 
-def run(experiment: Experiment, root: Path, json: bool) -> None:
-    """Compare, write the files, print the tables and say where the files are."""
+def run(experiment: Experiment, root: Path, json: bool) -> tuple[Comparison, Path]:
+    """Compare, write the files, print the tables and say where the files are; the comparison and its folder."""
     from edgegym.agents.comparing import judge
     from edgegym.agents.reporting import comparison_of, write_findings
     from edgegym.evaluation.results import comparison_to_json
@@ -42,10 +43,11 @@ def run(experiment: Experiment, root: Path, json: bool) -> None:
     folder = write_findings(findings, comparison, root)
     if json:
         print_json({"folder": str(folder), **comparison_to_json(comparison)})
-        return
+        return comparison, folder
     console = Console()
     for table in (comparison_table(comparison, console.width), *metrics_tables(comparison, console.width)):
         console.print(table)
     typer.echo(f"report:      {folder / 'report.html'}")
     typer.echo(f"results:     {folder / 'results.json'}, {folder / 'results.csv'}")
     typer.echo(f"TensorBoard: tensorboard --logdir {root / experiment.name}")
+    return comparison, folder

@@ -101,7 +101,8 @@ def _calibrated(table: MeasuredTable, name: str, provenance: Provenance, forms: 
         power=fit_power(table.time_s, table.energy_j),
         memory=memory,
     )
-    if card.held_out_known_family is not None:
+    # The models of a profile are those that its machine is asked about: each is told by its own time.
+    if card.held_out_known_family is not None or (table.layers is not None and not single_layers):
         residual = np.log(table.time_s / fitted.seconds(rows.columns))
         known = known_kinds(residual, table.model, table.family, table.work.macs)
         card = card.model_copy(update={"known": known})

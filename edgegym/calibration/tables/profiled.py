@@ -18,13 +18,14 @@ SETTING = ("device", "runtime", "threads", "dtype")
 NORMAL_90 = 1.2816
 
 
-def read_profiled(path: Path, device: str, filters: Mapping[str, str]) -> MeasuredTable:
-    """Read one setting (device, runtime, threads, number format) of a profile; contended rows are left out.
+def read_profiled(path: Path, device: str, filters: Mapping[str, str], contended: bool = False) -> MeasuredTable:
+    """Read one setting (device, runtime, threads, number format) of a profile.
 
     Args:
         path: the CSV file.
         device: name or unique part of a name in the column device; any name if the table has one device only.
         filters: values of columns that rows must have.
+        contended: keep rows that other work disturbed; they are left out otherwise.
 
     Raises:
         TableError: naming column and row.
@@ -40,7 +41,8 @@ def read_profiled(path: Path, device: str, filters: Mapping[str, str]) -> Measur
     if len(set(chosen.text("device").tolist())) > 1:
         chosen = chosen_device(chosen, "device", device, filters)
     setting = one_setting(chosen, SETTING)
-    rows = {int(line): table.rows[line - skipped] for line in chosen.line if not table.rows[line - skipped].contended}
+    rows = {int(line): table.rows[line - skipped] for line in chosen.line}
+    rows = {line: row for line, row in rows.items() if contended or not row.contended}
     layers = {line: row for line, row in rows.items() if row.level == "layer" and row.t_p50_s > 0 and _counted(row)}
     models = {line: row for line, row in rows.items() if row.level == "model"}
     if not models:
