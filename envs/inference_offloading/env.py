@@ -129,7 +129,7 @@ class InferenceOffloadingEnv(CandidateEnv):
 
     An ``application`` has ``models`` (model cards), ``arrivals`` (see :mod:`edgegym.workload.arrivals`),
     ``deadline_s``, ``min_accuracy``, ``private_share``, ``private_hides`` and ``input_bytes``. ``plans`` has ``edge``,
-    ``cloud``, ``cuts``, ``tiers`` (cuts at two places), ``formats``, ``feature_bits``, ``exits``, ``noise``,
+    ``cloud``, ``cuts``, ``tiers`` (cuts at two places), ``formats``, ``feature_bits``, ``exits``, ``noise``, ``spare``,
     ``secure``, ``peers`` and ``reuse``.
 
     ``reset(options=...)`` takes ``workload_seed`` (fix this episode) and ``episode`` (an

@@ -159,6 +159,8 @@ class PlanSettings(Settings):
     int8_time: Positive = 0.5
     """Time of a network in int8 over float32 on a device whose card is for float32: .37 to .62 on CPUs (TensorFlow
     Lite's published times)."""
+    spare: bool = False
+    """Fill the candidates up with undominated plans that lower the cost in no scenario of the choice."""
     exits: bool = False
     """Early exits on the device, for networks that have them."""
     noise: bool = False

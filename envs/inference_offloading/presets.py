@@ -106,7 +106,11 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
             {
                 "count": 12,
                 "device": "raspberry_pi_4",
-                "application": {"models": ["resnet50"], "arrivals": {"kind": "poisson", "rate": 2.2}},
+                "application": {
+                    "models": ["resnet50"],
+                    "arrivals": {"kind": "poisson", "rate": 2.2},
+                    "deadline_s": 0.4,
+                },
             }
         ],
         "access": {"kind": "card", "card": "5g_walking"},

@@ -90,6 +90,8 @@ def _offered(
     access = [open_to(plan, group.application, quickest(plan, card, fastest_bps, servers)) for plan in found]
     costs = scenario_costs(found, params.reward, deadline, card.rtt_s)
     chosen = most_useful(costs, list(np.array(access).T), 0, params.candidates)
+    if params.plans.spare:
+        chosen += [k for k in range(len(found)) if k not in chosen][: params.candidates - len(chosen)]
     return [found[k] for k in sorted(chosen)]
 
 
