@@ -59,7 +59,8 @@ def size_aware(c: Columns, p: Parameters) -> Array:
 def accuracy_scaling(c: Columns, p: Parameters) -> Array:
     """Accuracy in time, times weight, less a charge for service and wait; rejects what is worth less than nothing.
 
-    Whoever waits has others behind. So variants shrink, and low classes are turned away, as queues grow (in the manner of Proteus, ASPLOS 2024).
+    Whoever waits has others behind. So variants shrink, and low classes are turned away, as queues grow (in the manner
+    of Proteus, ASPLOS 2024).
     """
     worth = np.exp2(p[2] * c.priority) * c.accuracy * (c.slack > 0.5 + 0.1 * p[3])
     charge = np.exp(10.0 * p[0]) * seconds(c.service) * seconds(c.wait) ** p[1] + LESS * seconds(c.finish)

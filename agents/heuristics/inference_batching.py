@@ -103,6 +103,25 @@ class Deferred(ActingPolicy):
         return _serve_ready(columns, ready, self._fast)
 
 
+class StaticVariants(ActingPolicy):
+    """Serves the queue with the earliest deadline, all that waits, each by one variant that never changes.
+
+    Args:
+        system: whose candidates.
+        chosen: a variant for each queue, counted over all queues.
+    """
+
+    def __init__(self, system: InferenceBatchingSystem, chosen: Sequence[int]) -> None:
+        self.name = "Static variants"
+        self.description = f"earliest deadline, all that waits, by variants {', '.join(map(str, chosen))} alone"
+        self._mine = np.isin(system.tables.choices["variant"], chosen)
+
+    def act(self, columns: Columns, mask: NDArray[np.bool_]) -> NDArray[np.int64]:
+        """Serve the most urgent queue that its variant can still serve in time; else wait."""
+        ready = mask & (columns.wait == 0) & self._mine
+        return _serve_ready(columns, ready, fast=False)
+
+
 def _serve_ready(c: Columns, ready: NDArray[np.bool_], fast: bool) -> NDArray[np.int64]:
     """The largest batch of the most urgent queue among ready candidates; candidate 0 where there is none."""
     score = ranked(c.urgent, c.age, c.batch, 1.0 - c.time if fast else c.accuracy)
@@ -129,35 +148,45 @@ def heuristics(system: System | None = None) -> list[Policy]:
     ]
 
 
-def _grids() -> dict[str, Iterator[tuple[Any, ...]]]:
+def _grids(system: InferenceBatchingSystem) -> dict[str, Iterator[tuple[Any, ...]]]:
     """Parameters that are tried."""
+    queue_of = system.tables.variants["queue"]
+    of_queue = [np.flatnonzero(queue_of == q).tolist() for q in range(len(system.tables.services))]
     return {
         "Timeout": itertools.product((0.02, 0.05, 0.1, 0.2, 0.4), (4, 8, 16, 32), (False, True)),
         "Deferred": itertools.product((0.05, 0.1, 0.2, 0.3, 0.45, 0.6, 0.8), (False, True)),
         "AIMD": itertools.product((1.0, 2.0, 4.0), (False, True)),
+        "Static variants": itertools.product(*of_queue),
     }
 
 
-CLASSES: dict[str, Callable[..., Policy]] = {"Timeout": Timeout, "Deferred": Deferred, "AIMD": Aimd}
+def _makers(system: InferenceBatchingSystem) -> dict[str, Callable[..., Policy]]:
+    """What makes a policy of its parameters."""
+    return {
+        "Timeout": Timeout,
+        "Deferred": Deferred,
+        "AIMD": Aimd,
+        "Static variants": lambda *chosen: StaticVariants(system, chosen),
+    }
 
 
 def fitted_heuristics(
     system: System, seeds: Sequence[int], metric: str, folder: Path, progress: Callable[[str, float], None]
 ) -> list[Policy]:
-    """Timeout batching, deferred batching and AIMD with the best parameters of a grid on some episodes."""
+    """Timeout and deferred batching, AIMD and static variants with the best parameters of a grid on some episodes."""
     assert isinstance(system, InferenceBatchingSystem)
+    makers = _makers(system)
     key = {"of": system.params.model_dump(mode="json"), "seeds": list(seeds), "metric": metric}
     path = folder / FITTED
     kept = _read(path)
     if kept.get("key") != key:
         kept = {"key": key, "fitted": {}}
-        for name, grid in _grids().items():
+        for name, grid in _grids(system).items():
             progress(f"fitting {name}", 0.0)
-            kept["fitted"][name] = max(
-                grid, key=lambda values, name=name: _score(system, CLASSES[name](*values), seeds, metric)
-            )  # type: ignore[misc]
+            scored = [(_score(system, makers[name](*values), seeds, metric), values) for values in grid]
+            kept["fitted"][name] = max(scored, key=lambda each: each[0])[1]
         write_json(path, kept)
-    return [_renamed(CLASSES[name](*values), f"{name}, fitted") for name, values in kept["fitted"].items()]
+    return [_renamed(makers[name](*values), f"{name}, fitted") for name, values in kept["fitted"].items()]
 
 
 def _score(system: InferenceBatchingSystem, policy: Policy, seeds: Sequence[int], metric: str) -> float:

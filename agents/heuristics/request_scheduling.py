@@ -55,8 +55,8 @@ def most_accurate_feasible(c: Columns) -> Array:
 
 
 def heuristics(system: System | None = None) -> list[Policy]:
-    """All that need no fitting."""
-    return [
+    """All that need no fitting; in a system without deadlines none that asks for them."""
+    dispatching: list[Policy] = [
         ScorePolicy("SED", shortest_expected_delay),
         ScorePolicy("JSQ", join_shortest_queue),
         ScorePolicy("Least work left", least_work_left),
@@ -65,6 +65,11 @@ def heuristics(system: System | None = None) -> list[Policy]:
         RoundRobin("Round robin", "the servers in turn", weighted=False),
         RoundRobin("Weighted round robin", "the servers in turn, in proportion to their speeds", weighted=True),
         WeightedRandom("Weighted random", "at random, in proportion to the speeds"),
+    ]
+    if isinstance(system, RequestSchedulingSystem) and not np.isfinite(system.streams["deadline"]).any():
+        return dispatching
+    return [
+        *dispatching,
         ScorePolicy("Earliest feasible", earliest_feasible),
         ScorePolicy("Most accurate feasible", most_accurate_feasible),
     ]

@@ -1,1 +1,1 @@
-"""Batching of inference requests on one accelerator: which queue to serve, how large a batch, which variant, or wait."""
+"""Batching of inference requests on one accelerator: which queue, how large a batch, which variant; or wait."""

@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 from edgegym.decision.metrics import Metric
 
 METRICS = (
-    Metric("goodput_accuracy", "1", "higher", "Accuracy of answers in time, 0 for others, weighted mean over requests."),
+    Metric(
+        "goodput_accuracy", "1", "higher", "Accuracy of answers in time, 0 for others, weighted mean over requests."
+    ),
     Metric("slo_attainment", "1", "higher", "Requests answered in time, as a share of all."),
     Metric("goodput_per_s", "1/s", "higher", "Requests answered in time per second."),
     Metric("accuracy", "1", "higher", "Mean accuracy of the answers."),

@@ -196,7 +196,7 @@ def _count(x: float) -> np.float32:
 
 @inlined
 def _against(x: float, other: float) -> np.float32:
-    """x / (x + other); 0 if x is not positive."""
+    """Give x / (x + other); 0 if x is not positive."""
     return unit(x / (x + other)) if x > 0.0 else np.float32(0.0)
 
 

@@ -8,7 +8,7 @@ from edgegym.envs.inference_batching.system import InferenceBatchingSystem
 
 
 class InferenceBatchingEnv(CandidateEnv):
-    """Which queue an accelerator serves next, in how large a batch and by which variant of its model; or whether to wait.
+    """Which queue an accelerator serves, in how large a batch and by which variant of its model; or whether to wait.
 
     ## Description
     Requests for inference arrive in queues, each with a deadline (its SLO) and some variants of a model that can answer
@@ -18,12 +18,12 @@ class InferenceBatchingEnv(CandidateEnv):
     al., OSDI 2020). Memory may be too small for all variants: one that is not loaded is loaded first, in place of the
     least recently used ones, and the accelerator waits for its weights.
 
-    A batch takes the oldest requests of its queue. With ``drop="late"`` it takes the oldest that it answers in time, and
-    those before them are dropped (early drop: H. Shen et al., Nexus, SOSP 2019).
+    A batch takes the oldest requests of its queue. With ``drop="late"`` it takes the oldest that it answers in time,
+    and those before them are dropped (early drop: H. Shen et al., Nexus, SOSP 2019).
 
     With mean latency as the only aim, affine batch times and Poisson arrivals, serving all that waits is optimal to
-    1e-5 (the preset ``smdp``; :mod:`edgegym.queueing.batching_smdp`). Deadlines, several queues, variants and memory are
-    what there is to decide about.
+    1e-5 (the preset ``smdp``; :mod:`edgegym.queueing.batching_smdp`). Deadlines, several queues, variants and memory
+    are what there is to decide about.
 
     An episode is a number of requests: drawn from the workload seed, or read from a trace. From then on the system is a
     deterministic function of the actions.
@@ -43,7 +43,7 @@ class InferenceBatchingEnv(CandidateEnv):
 
     | Num | Candidate column | Min | Max |
     |-----|------------------|-----|-----|
-    | 0 | ``wait``: this is candidate 0, whose other columns are 0 but ``time``, ``endangered``, ``net``, ``backlog`` | 0 | 1 |
+    | 0 | ``wait``: candidate 0, of which only ``time``, ``endangered``, ``net``, ``backlog`` are not 0 | 0 | 1 |
     | 1 | ``batch``: size of the batch, log | 0 | 1 |
     | 2 | ``fill``: the batch as a share of the queue | 0 | 1 |
     | 3 | ``passed``: older requests that it drops, as a share of the queue | 0 | 1 |
@@ -66,7 +66,7 @@ class InferenceBatchingEnv(CandidateEnv):
     | 20 | ``best_rate``: it is the best | 0 | 1 |
     | 21 | ``demand``: arrivals expected during the batch (short rate), against its size | 0 | 1 |
     | 22 | ``arriving``: the same arrivals, log | 0 | 1 |
-    | 23 | ``backlog``: seconds of work left afterwards in all queues by the quickest variants, against the shortest scale | 0 | 1 |
+    | 23 | ``backlog``: seconds of work left afterwards by the quickest variants, against the shortest scale | 0 | 1 |
 
     | Num | Context entry | Min | Max |
     |-----|---------------|-----|-----|
@@ -82,8 +82,9 @@ class InferenceBatchingEnv(CandidateEnv):
 
     ## Rewards
     Each decision pays the weighted terms of ``reward`` for the requests that it answers and drops: ``goodput`` (1 per
-    request in time, times the queue's weight and the variant's accuracy, the default), minus ``latency`` (per second
-    from arrival to answer), minus ``energy`` (per joule), minus ``drop`` (per request dropped or late). With
+    request in time, times the queue's weight and the variant's accuracy, the default), minus ``shortfall`` (what each
+    request falls short of its queue's best accuracy, times the weight: goodput less a constant), minus ``latency`` (per
+    second from arrival to answer), minus ``energy`` (per joule), minus ``drop`` (per request dropped or late). With
     ``reward={"signal": "advantage"}`` a decision instead pays what it earns more than the reference rule's decision, if
     the reference rule (:mod:`edgegym.envs.inference_batching.reference`) went on with the true arrivals. That signal
     knows the future: it is for training, and evaluation does not use it.
@@ -94,8 +95,8 @@ class InferenceBatchingEnv(CandidateEnv):
     ## Episode End
     Terminated when all requests are handled; ``info["metrics"]`` then holds ``goodput_accuracy`` (accuracy of the
     answers in time, 0 for all other requests, weighted mean), ``slo_attainment``, ``goodput_per_s``, ``accuracy``,
-    ``drop_rate``, ``late_rate``, ``mean_latency_s``, ``p50_latency_s``, ``p95_latency_s``, ``p99_latency_s`` (of answers,
-    late ones included), ``energy_j`` (per answer, while batches run), ``mean_batch``, ``utilisation``, ``loads`` and
+    ``drop_rate``, ``late_rate``, ``mean_latency_s``, ``p50_latency_s``, ``p95_latency_s``, ``p99_latency_s`` (of all
+    answers), ``energy_j`` (per answer, while batches run), ``mean_batch``, ``utilisation``, ``loads`` and
     ``invalid_actions``. The final observation is zero and allows action 0 only. Truncated only by a step limit.
 
     ## Arguments

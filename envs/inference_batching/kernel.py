@@ -1,9 +1,9 @@
 """The transitions of the batching system, scalar code for one row.
 
-Whenever the accelerator is free and requests wait, a decision is pending: serve a batch, or wait for the next arrival or
-the timer. A batch of a queue takes its oldest requests; where late ones are dropped, the oldest that it answers in time
-(Nexus's early drop: H. Shen et al., SOSP 2019), and those before them are dropped. Batch times are deterministic, as in
-Clockwork (A. Gujarati et al., OSDI 2020); a variant that is not loaded is loaded first.
+Whenever the accelerator is free and requests wait, a decision is pending: serve a batch, or wait for the next arrival
+or the timer. A batch of a queue takes its oldest requests; where late ones are dropped, the oldest that it answers in
+time (Nexus's early drop: H. Shen et al., SOSP 2019), and those before them are dropped. Batch times are deterministic,
+as in Clockwork (A. Gujarati et al., OSDI 2020); a variant that is not loaded is loaded first.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def plan(state: State, row: int, k: int) -> tuple[int, int, float, float]:
 
 @inlined
 def is_allowed(state: State, row: int, k: int, size: int) -> bool:
-    """Whether a candidate ``k`` >= 1 with a planned size is a batch, and another one than the next smaller candidate's."""
+    """Whether a candidate ``k`` >= 1 with a planned size is a batch, and not that of the next smaller candidate."""
     queue = state.queues[row, state.variants[state.choices[k].variant].queue]
     return size > 0 and state.choices[k].below < queue.tail - queue.head
 
@@ -160,23 +160,27 @@ def _answer(state: State, row: int, q: int, v: int, first: int, size: int, finis
     """Log the answers of a batch and earn their goodput, latency and lateness."""
     r, rules, service = state.rows[row], state.rules[0], state.services[q]
     arrival = state.arrival[r.episode]
-    worth = rules.goodput_reward * service.weight * state.variants[v].accuracy
+    accuracy = service.weight * state.variants[v].accuracy
+    lost = service.weight * service.best_accuracy
+    in_time = rules.goodput_reward * accuracy - rules.shortfall_reward * (lost - accuracy)
+    late = -rules.drop_reward - rules.shortfall_reward * lost
     # As the batch itself was chosen: comparing finish - arrival with the SLO could round the other way.
     earliest = finish - service.slo
     for i in range(first, first + size):
         state.finish[row, i], state.served_by[row, i] = finish, v
         if arrival[i] < r.cut:
-            r.reward += worth if arrival[i] >= earliest else -rules.drop_reward
+            r.reward += in_time if arrival[i] >= earliest else late
             r.reward -= rules.latency_reward * (finish - arrival[i])
 
 
 @inlined
 def _drop_until(state: State, row: int, q: int, stop: int) -> None:
     """Drop the waiting requests of a queue before ``stop``."""
-    r, queue = state.rows[row], state.queues[row, q]
+    r, rules, queue, service = state.rows[row], state.rules[0], state.queues[row, q], state.services[q]
+    loss = rules.drop_reward + rules.shortfall_reward * service.weight * service.best_accuracy
     for i in range(queue.head, stop):
         if state.arrival[r.episode, i] < r.cut:
-            r.reward -= state.rules[0].drop_reward
+            r.reward -= loss
     queue.head = max(queue.head, stop)
 
 

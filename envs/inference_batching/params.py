@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Any, Literal
 
 from pydantic import Field, field_validator
@@ -67,6 +68,9 @@ class RewardWeights(Settings):
 
     goodput: float = 1.0
     """Per request answered in time, times the queue's weight and the variant's accuracy."""
+    shortfall: float = 0.0
+    """Taken off per unit of weighted accuracy that a request falls short of the queue's best variant: all of it if
+    it is dropped or late. An episode's sum differs from that of ``goodput`` by a constant."""
     latency: float = 0.0
     """Taken off per second between a request's arrival and its answer."""
     energy: float = 0.0
@@ -114,7 +118,7 @@ class InferenceBatchingParams(Settings):
     @field_validator("batches")
     @classmethod
     def _rising(cls, batches: tuple[int, ...]) -> tuple[int, ...]:
-        if batches[0] < 1 or any(b <= a for a, b in zip(batches, batches[1:], strict=False)) or batches[-1] > 4096:
+        if batches[0] < 1 or any(b <= a for a, b in pairwise(batches)) or batches[-1] > 4096:
             raise ValueError("needs rising sizes from 1 to at most 4096, for example [1, 2, 4, 8]")
         return batches
 

@@ -1,9 +1,9 @@
 """The reference rule, and the training signal that compares decisions with its own.
 
-The rule serves the queue with the earliest deadline, as many as wait, by the most accurate variant with which no waiting
-request becomes late (accuracy scaling: S. Ahmad et al., Proteus, ASPLOS 2024); if there is none, whatever earns most per
-second. The signal is one step of policy iteration over it by rollouts (D. Bertsekas, Rollout, Policy Iteration, and
-Distributed Reinforcement Learning, 2020), with the true arrivals in place of an expectation.
+The rule serves the queue with the earliest deadline, as many as wait, by the most accurate variant with which no
+waiting request becomes late (accuracy scaling: S. Ahmad et al., Proteus, ASPLOS 2024); if there is none, whatever earns
+most per second. The signal is one step of policy iteration over it by rollouts (D. Bertsekas, Rollout, Policy
+Iteration, and Distributed Reinforcement Learning, 2020), with the true arrivals in place of an expectation.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def endangered(state: State, row: int, q: int, first_left: int, finish: float) -
 
 @inlined
 def endangered_worth(state: State, row: int, q: int, first_left: int, finish: float) -> float:
-    """What answers lose, at best accuracies, if queue ``q`` begins at ``first_left`` and nothing starts till ``finish``."""
+    """Worth lost, at best accuracies, if queue ``q`` begins at ``first_left`` and nothing starts till ``finish``."""
     worth = 0.0
     for other in range(state.queues.shape[1]):
         left = first_left if other == q else state.queues[row, other].head

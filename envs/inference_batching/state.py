@@ -78,6 +78,7 @@ RULES = np.dtype(
         ("wait", np.float64),  # s, may be infinite
         ("memory", np.float64),  # B, may be infinite
         ("goodput_reward", np.float64),
+        ("shortfall_reward", np.float64),
         ("latency_reward", np.float64),
         ("energy_reward", np.float64),
         ("drop_reward", np.float64),

@@ -48,7 +48,12 @@ def tables_of(params: InferenceBatchingParams) -> Tables:
     latency = np.stack([each.seconds for _, each in found])
     joules = np.stack([each.joules for _, each in found])
     return Tables(
-        _rules(params, memory), _services(params, variants, latency), variants, _choices(params, variants), latency, joules
+        _rules(params, memory),
+        _services(params, variants, latency),
+        variants,
+        _choices(params, variants),
+        latency,
+        joules,
     )
 
 
@@ -77,7 +82,7 @@ def _memory(params: InferenceBatchingParams, device: DeviceCard | None) -> float
 
 def _variant(each: str | AffineVariant, device: DeviceCard | None, batch: NDArray[np.int64]) -> _Variant:
     if isinstance(each, AffineVariant):
-        seconds = each.setup_s + each.per_item_s * batch
+        seconds = (each.setup_s + each.per_item_s * batch).astype(np.float64)
         return _Variant(each.accuracy, each.bytes, seconds, each.active_w * seconds)
     assert device is not None
     card = load_card(each, "model")
@@ -110,7 +115,8 @@ def _rules(params: InferenceBatchingParams, memory: float) -> NDArray[np.void]:
     rules["drop_expired"], rules["drop_late"] = params.drop == "expired", params.drop == "late"
     rules["wait"] = math.inf if params.wait_s is None else params.wait_s
     rules["memory"] = memory
-    rules["goodput_reward"], rules["latency_reward"] = reward.goodput, reward.latency
+    rules["goodput_reward"], rules["shortfall_reward"] = reward.goodput, reward.shortfall
+    rules["latency_reward"] = reward.latency
     rules["energy_reward"], rules["drop_reward"] = reward.energy, reward.drop
     rules["advantage"], rules["horizon"] = reward.signal == "advantage", reward.horizon_s
     return rules

@@ -109,7 +109,7 @@ class RequestSchedulingEnv(CandidateEnv):
     | ``reject`` | ``True`` | whether action 0 rejects |
     | ``hold`` | ``None`` | ``{"step_s": ..., "most": ...}`` adds the action that holds back |
     | ``priority_weights`` | ``(4, 2, 1)`` | of the classes high, normal and low |
-    | ``reward`` | ``{"goodput": 1.0}`` | weights of the terms, ``signal``, ``horizon`` and ``clip`` of the signal |
+    | ``reward`` | ``{"goodput": 1.0}`` | weights of the terms, ``signal`` with ``horizon``, ``clip``, ``charge`` |
     | ``observation`` | ``"dict"`` | or ``"flat"`` |
     | ``render_mode`` | ``None`` | ``"ansi"`` or ``"rgb_array"`` |
 

@@ -200,7 +200,7 @@ class RewardWeights(Settings):
     signal: Literal["terms", "regret"] = "terms"
     """``"terms"`` pays the terms above. ``"regret"`` pays, at each decision, what the choice is worth against the
     greedy one if all later requests choose greedily (:mod:`edgegym.envs.request_scheduling.lookahead`). It knows the
-    requests to come, so it is for training only."""
+    requests to come, so it is for training only. Holding a request back shows as 0: it will be decided on again."""
     horizon: int = Field(200, ge=1)
     """Requests that the regret signal looks ahead."""
     clip: Positive = 8.0
