@@ -19,6 +19,7 @@ FAMILIES = {
     "EdgeGym/BinaryOffloading-v0": "binary_offloading",
     "EdgeGym/RequestScheduling-v0": "request_scheduling",
     "EdgeGym/InferenceBatching-v0": "inference_batching",
+    "EdgeGym/NetworkFunctions-v0": "network_functions",
 }
 """Environment id to the module name in ``heuristics/`` and ``bounds/``."""
 

@@ -28,6 +28,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "EdgeGym/BinaryOffloading-v0": {"workload": {"kind": "fading", "frames": 20}},
     "EdgeGym/InferenceBatching-v0": {"workload": {"requests": 200}},
     "EdgeGym/RequestScheduling-v0": {"workload": {"kind": "streams", "seconds": 0.2}},
+    "EdgeGym/NetworkFunctions-v0": {"preset": "abilene", "workload": {"requests": 20}},
 }
 """Settings that make an episode short."""
 SB3_ALLOWED = "unconventional shape"

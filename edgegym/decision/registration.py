@@ -53,6 +53,12 @@ ENVIRONMENTS: tuple[EnvironmentEntry, ...] = (
         "edgegym.envs.inference_batching.env:InferenceBatchingVectorEnv",
         "which queue a free accelerator serves, in how large a batch and by which variant, or whether to wait",
     ),
+    EnvironmentEntry(
+        "EdgeGym/NetworkFunctions-v0",
+        "edgegym.envs.network_functions.env:NetworkFunctionsEnv",
+        "edgegym.envs.network_functions.env:NetworkFunctionsVectorEnv",
+        "place the functions of an arriving flow one after another, each on a node with a path to it, or reject",
+    ),
 )
 
 

@@ -1,0 +1,134 @@
+"""From substrates, costs and settings to the arrays that the kernel reads."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgegym.envs.network_functions.functions import Costs
+from edgegym.envs.network_functions.params import NetworkFunctionsParams
+from edgegym.envs.network_functions.state import (
+    CHOICE,
+    FUNCTION,
+    INSTANCE,
+    LINK,
+    NETWORK,
+    NODE,
+    REQUEST,
+    ROW,
+    RULES,
+    SEGMENT,
+    UNIT,
+    State,
+)
+from edgegym.network.substrates import Substrate
+
+
+def rules_of(params: NetworkFunctionsParams) -> NDArray[Any]:
+    """(1,) RULES of a system with these settings."""
+    array = np.zeros(1, RULES)
+    rules, reward, budget_s = array[0], params.reward, params.workload.startup_budget_s
+    rules["distinct"], rules["breaks"] = params.distinct, params.overload == "break"
+    rules["reroute"], rules["idle_s"] = params.failures.reroute, params.idle_s
+    rules["startup_budget_s"] = np.inf if budget_s is None else budget_s
+    rules["mean_life_s"] = params.workload.life_s
+    for name in ("accepted", "rejected", "placed", "revenue", "failed"):
+        rules[f"{name}_reward"] = getattr(reward, name)
+    rules["link_price"], rules["node_price"] = reward.link_price, reward.node_price
+    return array
+
+
+def micro(values: Any) -> NDArray[np.int64]:
+    """Whole micro-units."""
+    return np.round(np.asarray(values, np.float64) * UNIT).astype(np.int64)
+
+
+def allocate(
+    params: NetworkFunctionsParams,
+    substrates: Sequence[Substrate],
+    costs: Costs,
+    rows: int,
+    candidates: int,
+    sizes: tuple[int, int, int],
+) -> State:
+    """Allocate the arrays of ``rows`` rows; episodes are left for the caller to fill.
+
+    Args:
+        params: the settings.
+        substrates: the networks.
+        costs: of the functions.
+        rows: number of rows.
+        candidates: K, without the fallback.
+        sizes: longest episode in requests, longest chain, most failures and repairs.
+    """
+    requests, longest, failures = sizes
+    nodes = max(len(each.nodes) for each in substrates)
+    links = max(len(each.ends) for each in substrates)
+    kinds = len(costs.functions)
+    paths = [each.paths for each in substrates]
+    return State(
+        rules=rules_of(params),
+        busy=costs.busy * UNIT,
+        call_s=costs.call_s,
+        calls=costs.calls,
+        fill_s=costs.fill_s,
+        memory=micro(costs.memory),
+        startup_s=costs.startup_s,
+        watts=costs.watts,
+        network=np.concatenate([_network(each) for each in substrates]),
+        cpu=_padded([micro(each.cpu) for each in substrates]),
+        node_memory=_padded([micro(each.memory) for each in substrates]),
+        device=_padded([_devices(costs, each) for each in substrates]),
+        bandwidth=_padded([micro(each.bandwidth) for each in substrates]),
+        ends=_padded([each.ends for each in substrates]),
+        near_start=_padded([each.near.start for each in substrates]),
+        near_node=_padded([each.near.node for each in substrates]),
+        near_link=_padded([each.near.link for each in substrates]),
+        hops=_padded([each.hops for each in paths]),
+        first=_padded([each.first for each in paths]),
+        path_s=_padded([each.delay_s for each in paths]),
+        quickest_s=_padded([each.delay_s.min(axis=2) for each in paths]),
+        path_links=_padded([each.links for each in paths]),
+        rows=np.zeros(rows, ROW),
+        nodes=np.zeros((rows, nodes), NODE),
+        links=np.zeros((rows, links), LINK),
+        instances=np.zeros((rows, nodes, kinds), INSTANCE),
+        requests=np.zeros((rows, requests), REQUEST),
+        functions=np.zeros((rows, requests, longest), FUNCTION),
+        segments=np.zeros((rows, requests, longest + 1), SEGMENT),
+        departures=np.zeros((rows, requests), np.int64),
+        failure_s=np.zeros((rows, failures)),
+        element=np.zeros((rows, failures), np.int64),
+        choices=np.zeros((rows, candidates), CHOICE),
+        slot=np.full((rows, candidates), -1, np.int64),
+        score=np.zeros((rows, nodes)),
+        scratch=np.zeros((rows, nodes)),
+    )
+
+
+def _network(substrate: Substrate) -> NDArray[Any]:
+    array = np.zeros(1, NETWORK)
+    network, nodes = array[0], len(substrate.nodes)
+    around = np.bincount(substrate.ends.ravel(), np.repeat(substrate.bandwidth, 2), nodes)
+    network["nodes"], network["links"] = nodes, len(substrate.ends)
+    network["cpu"], network["bandwidth"] = substrate.cpu.sum(), substrate.bandwidth.sum()
+    network["most_cpu"], network["most_around"] = substrate.cpu.max(), around.max()
+    network["most_near"] = np.diff(substrate.near.start).max()
+    return array
+
+
+def _devices(costs: Costs, substrate: Substrate) -> NDArray[np.int64]:
+    other = costs.of_tier.get("", 0)
+    return np.array([costs.of_tier.get(tier, other) for tier in substrate.tier], np.int64)
+
+
+def _padded(arrays: Sequence[NDArray[Any]]) -> NDArray[Any]:
+    """Stack arrays of different shapes, each in the first corner of its place; the rest is 0."""
+    shape = np.max([array.shape for array in arrays], axis=0)
+    result = np.zeros((len(arrays), *shape), arrays[0].dtype)
+    for place, array in zip(result, arrays, strict=True):
+        place[tuple(slice(0, extent) for extent in array.shape)] = array
+    return result
