@@ -20,6 +20,7 @@ FAMILIES = {
     "EdgeGym/RequestScheduling-v0": "request_scheduling",
     "EdgeGym/InferenceBatching-v0": "inference_batching",
     "EdgeGym/NetworkFunctions-v0": "network_functions",
+    "EdgeGym/UserMigration-v0": "user_migration",
 }
 """Environment id to the module name in ``heuristics/`` and ``bounds/``."""
 

@@ -29,6 +29,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "EdgeGym/InferenceBatching-v0": {"workload": {"requests": 200}},
     "EdgeGym/RequestScheduling-v0": {"workload": {"kind": "streams", "seconds": 0.2}},
     "EdgeGym/NetworkFunctions-v0": {"preset": "abilene", "workload": {"requests": 20}},
+    "EdgeGym/UserMigration-v0": {"workload": {"kind": "city", "users": 12, "slots": 8, "rings": 1}},
 }
 """Settings that make an episode short."""
 SB3_ALLOWED = "unconventional shape"

@@ -59,6 +59,12 @@ ENVIRONMENTS: tuple[EnvironmentEntry, ...] = (
         "edgegym.envs.network_functions.env:NetworkFunctionsVectorEnv",
         "place the functions of an arriving flow one after another, each on a node with a path to it, or reject",
     ),
+    EnvironmentEntry(
+        "EdgeGym/UserMigration-v0",
+        "edgegym.envs.user_migration.env:UserMigrationEnv",
+        "edgegym.envs.user_migration.env:UserMigrationVectorEnv",
+        "let a moving user's service stay where it is, or migrate it to one of some candidate sites",
+    ),
 )
 
 

@@ -1,0 +1,139 @@
+"""Heuristics for service migration: rules over columns, and on the hexagonal plane the policies of the two MDPs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgegym.agents.bounds.user_migration import walked
+from edgegym.decision.policy import EpisodeResult, PlayingPolicy, Policy, ScorePolicy
+from edgegym.decision.spaces import Columns
+from edgegym.decision.system import System
+from edgegym.envs.user_migration.columns import HOPS
+from edgegym.envs.user_migration.params import HexWalkSettings
+from edgegym.envs.user_migration.system import UserMigrationSystem
+from edgegym.mobility.hex_mdp import HexMdp, HopCosts, RingMdp
+
+FAR = 20
+"""Rings of the one-dimensional problem over real cells, and where Never moves after all, as in the published runs."""
+TRADEOFF = 1.0
+"""V of the Lyapunov rule: weight of a slot's cost against the virtual queue."""
+
+
+def amount(column: NDArray[Any], half: float = 1.0) -> NDArray[np.float64]:
+    """The number behind a column x / (x + half)."""
+    c = np.asarray(column, np.float64)
+    return half * c / np.maximum(1.0 - c, 1e-9)
+
+
+def slot_cost(c: Columns) -> NDArray[np.float64]:
+    """Cost of this slot that a candidate causes."""
+    return amount(c.near) + amount(c.move) + amount(c.congestion)
+
+
+def always(c: Columns) -> NDArray[Any]:
+    """To the user's cell, or the nearest site with room."""
+    return -c.from_user - 1e-4 * c.from_service
+
+
+def myopic(c: Columns) -> NDArray[Any]:
+    """The least cost of this slot."""
+    return -slot_cost(c)
+
+
+def lookahead(c: Columns) -> NDArray[Any]:
+    """The least cost of this slot and to go by the Markov chain."""
+    return -slot_cost(c) - amount(c.outlook)
+
+
+def follow_me(c: Columns) -> NDArray[Any]:
+    """The least cost of serving plus the migration cost times a virtual queue of its excess (Lyapunov)."""
+    return -TRADEOFF * (amount(c.near) + amount(c.congestion)) - amount(c.overspent) * amount(c.move)
+
+
+def least_loaded(c: Columns) -> NDArray[Any]:
+    """To the least utilised site within a hop of the user; stay while the service is within one and below .7."""
+    hops = np.round(amount(c.from_user, HOPS))
+    content = (c.stay > 0) & (hops <= 1) & (c.utilisation < 0.7)
+    return np.where(content, 9.0, np.where(hops <= 1, -c.utilisation - 0.01 * hops, -2.0 - hops))
+
+
+def threshold(hops: int, name: str = "") -> ScorePolicy:
+    """To the user's cell from some hops on, else stay."""
+
+    def score(c: Columns) -> NDArray[Any]:
+        far = np.round(amount(c.offset, HOPS)) >= hops
+        return np.where(far, always(c), c.stay)
+
+    return ScorePolicy(name or f"Threshold {hops}", score, f"To the user's cell from {hops} hops on, else stay.")
+
+
+def ring_policy(move: float, rings: int, discount: float, costs: HopCosts) -> ScorePolicy:
+    """The policy of the one-dimensional MDP: to the candidate nearest to its target ring."""
+    target = RingMdp(rings, move, discount, costs).policy_iteration()
+
+    def score(c: Columns) -> NDArray[Any]:
+        offset = np.round(amount(c.offset, HOPS)).astype(np.int64)
+        wanted = target[np.minimum(offset, rings)]
+        stays = (wanted == np.minimum(offset, rings)) & (offset < rings)
+        missed = np.abs(np.round(amount(c.from_user, HOPS)) - wanted)
+        return np.where(stays, c.stay, -missed - 1e-3 * c.from_service)
+
+    return ScorePolicy("1-D MDP", score, f"The one-dimensional approximation with {rings} rings, gamma {discount:g}.")
+
+
+class DiscPolicy(PlayingPolicy):
+    """The optimal policy of the two-dimensional MDP on the hexagonal plane, for the settings' discount."""
+
+    name = "MDP optimum"
+    description = "Policy iteration on the disc of hexagons: the least expected discounted cost of all policies."
+
+    def play(self, system: System, workload_seed: int, options: Mapping[str, Any]) -> EpisodeResult:
+        """Play the episode."""
+        assert isinstance(system, UserMigrationSystem)
+        mdp = disc_of(system)
+        episode = system.episode(workload_seed, options)
+        plan = walked(episode.place, episode.start, mdp.cells, mdp.policy_iteration())
+        system.begin(0, workload_seed, options)
+        total = system.follow(0, plan)
+        return EpisodeResult(total, system.episode_metrics(0))
+
+
+def disc_of(system: UserMigrationSystem) -> HexMdp:
+    """The MDP behind a system on the hexagonal plane."""
+    settings, costs = system.params.workload, system.params.cost
+    assert isinstance(settings, HexWalkSettings)
+    assert isinstance(costs, HopCosts)
+    return HexMdp(int(system.params.reach or 2), settings.move, system.params.discount, costs)
+
+
+def heuristics(system: System | None = None) -> list[Policy]:
+    """Those of the system's workload; without a system those that every one has."""
+    common: list[Policy] = [
+        ScorePolicy("Always", always),
+        *(threshold(hops) for hops in (2, 3, 5)),
+        ScorePolicy("Myopic", myopic),
+        ScorePolicy("Follow-me (Lyapunov)", follow_me),
+    ]
+    if not isinstance(system, UserMigrationSystem):
+        return [threshold(FAR, "Never"), *common]
+    costs, params = system.params.cost, system.params
+    if system.plane:
+        assert isinstance(params.workload, HexWalkSettings)
+        assert isinstance(costs, HopCosts)
+        ring = ring_policy(params.workload.move, int(params.reach or 2), params.discount, costs)
+        return [threshold(1 << 20, "Never"), *common, ring, DiscPolicy()]
+    found = [threshold(1 << 20 if system.contended else FAR, "Never"), *common]
+    if isinstance(costs, HopCosts):
+        trace = system.source.fitting_trace
+        known = (trace[:-1] >= 0) & (trace[1:] >= 0)
+        move = float((trace[1:] != trace[:-1])[known].mean()) / 6.0
+        found.append(ring_policy(move, FAR, params.discount, costs))
+    else:
+        found.append(ScorePolicy("Least-loaded nearest", least_loaded))
+    if params.observe == "prediction":
+        found.append(ScorePolicy("Markov look-ahead", lookahead))
+    return found

@@ -1,0 +1,99 @@
+"""Hexagonal cells in axial coordinates (q, s).
+
+Hops are counted in cells: max(|dq|, |ds|, |dq + ds|). (The authors' program of :mod:`~edgegym.mobility.hex_mdp` counts
+ceil(Euclidean distance / cell) instead, which differs a little off the six axes.)
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+from numpy.typing import ArrayLike, NDArray
+
+from edgegym.decision.inlining import inlined
+
+DIRECTIONS = ((1, 0), (0, 1), (-1, 1), (-1, 0), (0, -1), (1, -1))
+"""Steps to the six neighbours, in order of rotation."""
+HALF = 1 << 14
+"""Coordinates from -HALF to HALF - 1 can be packed into one number."""
+
+
+def hops(offset: ArrayLike) -> NDArray[np.int64]:
+    """(...) hops of offsets (..., 2)."""
+    d = np.asarray(offset, np.int64)
+    return np.abs(np.stack([d[..., 0], d[..., 1], d[..., 0] + d[..., 1]])).max(axis=0)
+
+
+def disc(rings: int) -> NDArray[np.int64]:
+    """(1 + 3 rings (rings + 1), 2) all cells within ``rings`` hops of the origin, by ring; the origin first."""
+    span = np.arange(-rings, rings + 1)
+    cells = np.stack(np.meshgrid(span, span, indexing="ij"), axis=-1).reshape(-1, 2)
+    distance = hops(cells)
+    order = np.argsort(distance, kind="stable")
+    return cells[order][distance[order] <= rings]
+
+
+def rotated(cells: ArrayLike) -> NDArray[np.int64]:
+    """Cells (..., 2) turned by 60 degrees about the origin."""
+    c = np.asarray(cells, np.int64)
+    return np.stack([-c[..., 1], c[..., 0] + c[..., 1]], axis=-1)
+
+
+def reflected(cells: ArrayLike) -> NDArray[np.int64]:
+    """Cells (..., 2) reflected at an axis through the origin."""
+    return np.asarray(cells, np.int64)[..., ::-1]
+
+
+def pack(cells: ArrayLike) -> NDArray[np.int32]:
+    """(...) one number for each cell (..., 2), for arrays that hold a place in one integer."""
+    c = np.asarray(cells, np.int64) + HALF
+    if np.any((c < 0) | (c >= 2 * HALF)):
+        raise ValueError(f"coordinates must lie between {-HALF} and {HALF - 1}")
+    return (c[..., 0] * (2 * HALF) + c[..., 1]).astype(np.int32)
+
+
+@inlined
+def unpack_q(place: int) -> int:
+    """Coordinate q of a packed cell."""
+    return (place >> 15) - HALF
+
+
+@inlined
+def unpack_s(place: int) -> int:
+    """Coordinate s of a packed cell."""
+    return (place & (2 * HALF - 1)) - HALF
+
+
+@inlined
+def packed_hops(a: int, b: int) -> int:
+    """Hops between two packed cells."""
+    dq, ds = unpack_q(a) - unpack_q(b), unpack_s(a) - unpack_s(b)
+    return max(abs(dq), abs(ds), abs(dq + ds))
+
+
+@inlined
+def packed_towards(start: int, end: int, left: int) -> int:
+    """The packed cell on a shortest path from ``start`` to ``end`` that is ``left`` hops from the end.
+
+    It is the cell nearest to that point of the straight line: cube rounding, as in drawing a line of hexagons.
+    """
+    total = packed_hops(start, end)
+    if left >= total:
+        return start
+    q, s = unpack_q(end), unpack_s(end)
+    part = left / total
+    x, y = (unpack_q(start) - q) * part, (unpack_s(start) - s) * part
+    z = -x - y
+    a, b, c = np.floor(x + 0.5), np.floor(y + 0.5), np.floor(z + 0.5)
+    off_a, off_b, off_c = abs(a - x), abs(b - y), abs(c - z)
+    if off_a > off_b and off_a > off_c:
+        a = -b - c
+    elif off_b > off_c:
+        b = -a - c
+    return (q + int(a) + HALF) * (2 * HALF) + s + int(b) + HALF
+
+
+@njit(cache=True)
+def towards(starts: NDArray[np.int32], left: int, end: int) -> NDArray[np.int32]:
+    """:func:`packed_towards` one end, for many starts."""
+    return np.array([packed_towards(start, end, left) for start in starts], np.int32)

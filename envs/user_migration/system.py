@@ -1,0 +1,236 @@
+"""The user migration system: settings and episodes in, decisions and metrics out, the kernel in between."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict
+from functools import cached_property
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgegym.decision.metrics import Metric
+from edgegym.decision.system import Decisions, System, check_options
+from edgegym.envs.user_migration import columns, kernel
+from edgegym.envs.user_migration.accounting import METRICS, episode_metrics
+from edgegym.envs.user_migration.costs import Tables, tables_of
+from edgegym.envs.user_migration.params import PRESETS, CitySettings, TaxiSettings, UserMigrationParams
+from edgegym.envs.user_migration.state import CELL, MOTION, PREDICTION, ROW_ARRAYS, RULES, State, row_arrays
+from edgegym.envs.user_migration.viterbi import cost_to_go
+from edgegym.envs.user_migration.workload import Episode, Source
+from edgegym.errors import SettingsError
+from edgegym.mobility.markov import MarkovChain, continuation, fit_chain
+from edgegym.settings import Settings
+
+RESET_OPTIONS = {"episode": "an Episode of cells and services to serve instead of the workload"}
+KNOWN = {"cell": CELL, "motion": MOTION, "prediction": PREDICTION}
+TAXI_SLOT_S = 60.0
+LIKELY = 3
+"""Most probable next cells that are nominated."""
+
+
+class UserMigrationSystem(System):
+    """Rows of moving users; see :class:`~edgegym.envs.user_migration.env.UserMigrationEnv`.
+
+    Args:
+        params: the settings.
+        rows: number of independent copies.
+
+    Attributes:
+        source: of the episodes.
+        tables: costs by service, cell and site.
+    """
+
+    settings_class: ClassVar[type[Settings]] = UserMigrationParams
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = PRESETS
+    training_only: ClassVar[Mapping[str, Any]] = {"reward": {"signal": "cost"}}
+    candidate_features: tuple[str, ...] = columns.CANDIDATE_FEATURES
+    context_features = columns.CONTEXT_FEATURES
+    metrics: ClassVar[tuple[Metric, ...]] = METRICS
+
+    def __init__(self, params: UserMigrationParams, rows: int = 1) -> None:
+        self.params, self.rows = params, rows
+        self.plane = params.workload.kind == "hex_walk"
+        if self.plane and params.reach is None:
+            raise SettingsError("reach: a hex walk needs it.")
+        self.num_candidates = 1 + int(params.reach or 0) if self.plane else params.candidates
+        self.source = Source(params)
+        self.tables: Tables = tables_of(params, self.source.hops)
+        self.contended = params.cost.kind == "edge"
+        self.regret = params.reward.signal == "regret"
+        self.slot_s = math.nan
+        if isinstance(params.workload, CitySettings):
+            self.slot_s = params.workload.slot_s
+        elif isinstance(params.workload, TaxiSettings):
+            self.slot_s = TAXI_SLOT_S
+        self._shared = self._shared_arrays()
+        self._state = self._allocate(1, self.source.users)
+
+    @property
+    def state(self) -> State:
+        """The kernel's arrays."""
+        return self._state
+
+    @cached_property
+    def chain(self) -> MarkovChain:
+        """How the training users move between cells."""
+        return fit_chain(self.source.fitting_trace, len(self.source.xy))
+
+    def begin(self, row: int, workload_seed: int, options: Mapping[str, Any]) -> None:
+        """Load and start an episode; see :data:`RESET_OPTIONS` for the options."""
+        episode = self.episode(workload_seed, options)
+        self._check_room(episode)
+        slots, users = episode.place.shape
+        self._reserve(slots, users)
+        state = self._state
+        state.place[row, :slots, :users] = episode.place
+        state.users["kind"][row, :users] = episode.service
+        state.log[row] = 0
+        if self.regret:
+            for u in range(users):
+                state.future[row, :slots, u] = cost_to_go(episode.place[:, u], *self.single_costs(episode.service[u]))
+        kernel.begin(state, row, slots, users, episode.start.astype(np.int64))
+
+    def episode(self, workload_seed: int, options: Mapping[str, Any]) -> Episode:
+        """The episode that :meth:`begin` would load.
+
+        Raises:
+            SettingsError: for an episode of the wrong shape, or with a cell or service that does not exist.
+        """
+        check_options(options, RESET_OPTIONS)
+        if "episode" not in options:
+            return self.source.episode(workload_seed)
+        episode = options["episode"]
+        if not isinstance(episode, Episode):
+            raise SettingsError(f"reset option 'episode': an Episode is needed (found {type(episode).__name__}).")
+        place, service = episode.place, episode.service
+        if (
+            place.ndim != 2
+            or not place.size
+            or service.shape != place.shape[1:]
+            or episode.start.shape != service.shape
+        ):
+            raise SettingsError(
+                f"reset option 'episode': place {place.shape} must be (slots, users), the rest (users,)."
+            )
+        if not self.plane and max(place.max(), episode.start.max()) >= len(self.source.xy):
+            raise SettingsError(
+                f"reset option 'episode': cell {max(place.max(), episode.start.max())} is none of the "
+                f"{len(self.source.xy)} cells; -1 stands for a user outside every cell."
+            )
+        if not (service.min() >= 0 and service.max() < len(self.params.services)):
+            raise SettingsError(f"reset option 'episode': services must lie in 0 to {len(self.params.services) - 1}.")
+        return episode
+
+    def single_costs(self, service: int) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
+        """Costs of a service alone: of a slot (cells, sites), service time included, of a migration, of a handover."""
+        tables = self.tables
+        return tables.near[service] + tables.work[service], tables.move[service], tables.handover
+
+    def step(self, actions: NDArray[np.int64], active: NDArray[np.bool_], out: Decisions) -> None:
+        """Advance the active rows and write all pending decisions."""
+        columns.step_rows(self._state, actions, active, out.candidates, out.context, out.mask, out.reward, out.done)
+
+    def follow(self, row: int, plan: NDArray[np.integer[Any]]) -> float:
+        """Play a row's episode, which has just begun, by a plan (slots, users) of places; gives the return."""
+        kernel.follow(self._state, row, np.ascontiguousarray(plan, np.int64))
+        return float(self._state.rows["reward"][row])
+
+    def episode_metrics(self, row: int) -> dict[str, float]:
+        """Metrics of the slots closed so far; NaN while there are none."""
+        r = self._state.rows[row]
+        slots, users = int(r["slot"]), int(r["users"])
+        log, delays = self._state.log[row, :slots], self._state.delays[row, :slots, :users]
+        return episode_metrics(log, delays, self.slot_s, self.contended) | {
+            "discounted_cost": float(r["discounted"]),
+            "invalid_actions": float(r["invalid"]),
+        }
+
+    def provenance(self) -> dict[str, str]:
+        """Where the users and the costs come from."""
+        cost = self.params.cost.model_dump(exclude_defaults=True)
+        return {"workload": self.source.provenance(), "cost": f"{self.params.cost.kind}: {cost}"}
+
+    def progress(self) -> float:
+        """Fraction of the slots that are closed."""
+        rows = self._state.rows
+        return float(rows["slot"].sum() / max(1, rows["slots"].sum()))
+
+    def memory_bytes(self) -> int:
+        """Bytes of the state arrays over all rows."""
+        return sum(array.nbytes for array in self._state)
+
+    def _check_room(self, episode: Episode) -> None:
+        """Make sure that a service finds a site with room whatever was decided before.
+
+        Where every site had less room than the largest service needs, more would be busy than the episode asks for.
+        """
+        if not self.contended:
+            return
+        load = self.tables.load[episode.service]
+        room = np.maximum(self.tables.capacity * self.tables.full - load.max(), 0.0).sum()
+        if load.sum() - load.min() > room:
+            raise SettingsError(
+                f"cost.servers: {len(load)} services keep {load.sum():.3g} servers busy, but the sites can be sure to "
+                f"take {room:.3g} only (full at {self.tables.full:g}); give more servers or fewer users."
+            )
+
+    def _shared_arrays(self) -> dict[str, Any]:
+        params, tables, hops = self.params, self.tables, self.source.hops
+        rules = np.zeros(1, RULES)
+        rules["plane"], rules["full"], rules["observe"] = self.plane, tables.full, KNOWN[params.observe]
+        rules["reach"] = 1 << 40 if params.reach is None else params.reach
+        rules["handover"], rules["handover_s"] = tables.handover, tables.handover_s
+        rules["tightest"] = tables.deadline.min()
+        rules["discount"], rules["budget"], rules["regret"] = params.discount, params.migration_budget, self.regret
+        names = ("near", "move", "work", "seconds", "load", "capacity", "latency", "downtime", "sent", "deadline")
+        costs = {name: value for name, value in asdict(tables).items() if name in names}
+        nearest = np.argsort(hops, axis=1, kind="stable").astype(np.int32)
+        return {"rules": rules, **costs, "hops": hops, "xy": self.source.xy, "nearest": nearest, **self._prediction()}
+
+    def _prediction(self) -> dict[str, Any]:
+        """What the chain says, or stand-ins where it is not observed."""
+        sites = len(self.source.xy)
+        if self.plane or self.params.observe != "prediction":
+            empty = np.zeros((1, 1, 1))
+            return {
+                "chain": np.zeros((sites, sites), np.int32),
+                "next_cell": np.zeros((1, sites), np.float32),
+                "likely": np.zeros((1, 0), np.int32),
+                "next_near": empty,
+                "outlook": empty,
+            }
+        # Without contention services do not differ, so one outlook serves all.
+        chain, all_services = self.chain, len(self.params.services)
+        services = range(all_services if self.contended else 1)
+        costs = [self.single_costs(service) for service in services]
+        other = chain.next_cell.copy()
+        other[np.arange(len(other)), chain.cell] = -1.0
+        return {
+            "chain": chain.state,
+            "next_cell": chain.next_cell,
+            "likely": np.argsort(-other, axis=1, kind="stable")[:, :LIKELY].astype(np.int32),
+            "next_near": self._of_all([chain.next_cell @ self.tables.near[service] for service in services]),
+            "outlook": self._of_all([continuation(chain, *cost[:2], self.params.lookahead) for cost in costs]),
+        }
+
+    def _of_all(self, tables: list[NDArray[np.float64]]) -> NDArray[np.float64]:
+        """(services, ...) the tables of all services, the only one repeated."""
+        return np.stack(tables if self.contended else tables * len(self.params.services))
+
+    def _reserve(self, slots: int, users: int) -> None:
+        """Grow the arrays so that an episode fits; what other rows hold is kept."""
+        old = self._state
+        _, most_slots, most_users = old.place.shape
+        if slots <= most_slots and users <= most_users:
+            return
+        self._state = self._allocate(max(slots, most_slots), max(users, most_users))
+        for name in ROW_ARRAYS:
+            before, after = getattr(old, name), getattr(self._state, name)
+            after[tuple(slice(0, extent) for extent in before.shape)] = before
+
+    def _allocate(self, slots: int, users: int) -> State:
+        arrays = row_arrays(self.rows, slots, users, len(self.source.xy), self.num_candidates, self.regret)
+        return State(**self._shared, **arrays)

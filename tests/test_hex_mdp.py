@@ -1,0 +1,114 @@
+"""The exact migration problem on hexagons: analytic checks, and the environment against its Markov chain."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from edgegym.envs.user_migration.params import UserMigrationParams
+from edgegym.envs.user_migration.system import UserMigrationSystem
+from edgegym.errors import SettingsError
+from edgegym.mobility.hex_mdp import HexMdp, HopCosts, RingMdp
+from edgegym.mobility.hex_plane import pack, reflected, rotated
+
+MOVE = 1.0 / 12.0
+CASES = [(ratio, discount) for ratio in (0, 1, 4, 10) for discount in (0.5, 0.9, 0.99)]
+
+
+def problem(ratio: float, discount: float, move: float = MOVE, rings: int = 10) -> HexMdp:
+    return HexMdp(rings, move, discount, HopCosts.of_ratio(ratio))
+
+
+def optimum(mdp: HexMdp) -> np.ndarray:
+    return mdp.evaluate(mdp.policy_iteration())
+
+
+@pytest.mark.parametrize(("ratio", "discount"), CASES)
+def test_policy_and_value_iteration_agree_and_candidates_on_paths_suffice(ratio: float, discount: float) -> None:
+    mdp = problem(ratio, discount)
+    assert len(mdp.cells) == 331
+    best = optimum(mdp)
+    assert np.abs(best - mdp.value_iteration()).max() < 1e-8
+    assert np.all(best >= -1e-12)
+    assert np.abs(optimum(mdp.on_paths()) - best).max() < 1e-8
+
+
+@pytest.mark.parametrize(("ratio", "discount"), CASES)
+def test_optimum_and_ring_policy_and_bound_are_in_order(ratio: float, discount: float) -> None:
+    mdp, ring = problem(ratio, discount), RingMdp(10, MOVE, discount, HopCosts.of_ratio(ratio))
+    best, mapped = optimum(mdp), mdp.evaluate(mdp.from_rings(ring.policy_iteration()))
+    assert np.all(best <= mapped + 1e-9)
+    assert np.all(mapped <= best + ring.bound + 1e-9)
+    for policy in (mdp.never, mdp.always, mdp.myopic, mdp.threshold(3)):
+        assert np.all(best <= mdp.evaluate(policy) + 1e-9)
+
+
+def test_values_are_symmetric_and_do_not_fall_with_the_migration_cost() -> None:
+    values = [optimum(problem(ratio, 0.9)) for ratio in (0, 1, 4, 10)]
+    cells = problem(1, 0.9).cells
+    place = {tuple(cell): i for i, cell in enumerate(cells.tolist())}
+    for turned in (rotated(cells), reflected(cells)):
+        same = values[1][[place[tuple(cell)] for cell in turned.tolist()]]
+        assert np.abs(same - values[1]).max() < 1e-9
+    assert all(np.all(low <= high + 1e-9) for low, high in pairwise(values))
+
+
+@pytest.mark.parametrize("discount", [0.5, 0.9, 0.99])
+def test_expensive_migration_happens_in_the_outer_ring_alone(discount: float) -> None:
+    policy = RingMdp(10, MOVE, discount, HopCosts.of_ratio(1000)).policy_iteration()
+    assert np.array_equal(policy[:-1], np.arange(10))
+    assert policy[-1] < 10
+    assert abs(optimum(problem(1, discount, move=0.0))[0]) < 1e-12
+
+
+@pytest.mark.parametrize(("ratio", "discount"), CASES)
+def test_closed_form_between_migrations(ratio: float, discount: float) -> None:
+    ring = RingMdp(10, MOVE, discount, HopCosts.of_ratio(ratio))
+    policy = ring.policy_iteration()
+    value = ring.evaluate(policy)
+    stays = 1.0 - discount * (1.0 - 4.0 * MOVE)
+    for d in range(1, 10):
+        if policy[d] == d:
+            right = discount * MOVE * (1.5 * value[d - 1] + 2.5 * value[d + 1]) + 1.0 - 0.8**d
+            assert abs(value[d] - right / stays) < 1e-10
+    last = next((d for d in range(11) if policy[d] != d), 10)
+    if last >= 1:
+        assert np.abs(ring.closed_form(0, last, (value[0], value[last])) - value[: last + 1]).max() < 1e-9
+
+
+def test_simulated_discounted_cost_of_a_fixed_policy() -> None:
+    mdp, policy = problem(1, 0.9), problem(1, 0.9).threshold(2)
+    rng, runs = np.random.default_rng(0), 20_000
+    state, total, cumulative = np.zeros(runs, np.int64), np.zeros(runs), mdp.transition.cumsum(axis=1)
+    for t in range(200):
+        action = policy[state]
+        total += 0.9**t * mdp.cost[state, action]
+        state = (cumulative[action] < rng.random(runs)[:, None]).sum(axis=1).clip(max=330)
+    assert abs(total.mean() - mdp.evaluate(policy)[0]) < 3.0 * total.std() / np.sqrt(runs)
+
+
+def test_environment_has_the_long_run_cost_of_its_markov_chain() -> None:
+    from edgegym.agents.bounds.user_migration import walked
+
+    settings = {"workload": {"kind": "hex_walk", "slots": 10_000}, "cost": {"kind": "exponential"}, "reach": 5}
+    system = UserMigrationSystem(UserMigrationParams.parse(settings))
+    mdp = problem(1, 0.9, rings=5)
+    for policy in (mdp.never, mdp.threshold(2)):
+        found = []
+        for seed in range(20):
+            episode = system.episode(seed, {})
+            system.begin(0, seed, {})
+            system.follow(0, walked(episode.place, episode.start, mdp.cells, policy))
+            found.append(system.episode_metrics(0)["cost_per_slot"])
+        error = np.std(found, ddof=1) / np.sqrt(len(found))
+        assert abs(np.mean(found) - mdp.long_run_cost(policy)) < 4.0 * error
+
+
+def test_bad_numbers_are_named() -> None:
+    for rings, move, discount in ((1, 0.1, 0.9), (5, 0.2, 0.9), (5, 0.1, 1.0)):
+        with pytest.raises(SettingsError):
+            HexMdp(rings, move, discount)
+    with pytest.raises(ValueError, match="coordinates"):
+        pack((1 << 20, 0))
