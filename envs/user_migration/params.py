@@ -121,8 +121,6 @@ class EdgeCost(Settings):
     """Share of a backhaul link that a migration gets."""
     rounds: int = Field(3, ge=0, le=30)
     """Pre-copy rounds before the service is frozen."""
-    start_s: float = Field(0.5, ge=0)
-    """Time before the first byte, assumed."""
     freeze_s: float = Field(0.1, ge=0)
     """Interruption beyond the last copy, assumed."""
     handover_s: float = Field(0.05, ge=0)
