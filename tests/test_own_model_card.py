@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgegym.calibration.model_card import model_card
-from edgegym.calibration.zoo import INPUT, Layer, ModelGraph
+from edgegym.calibration.zoo import INPUT, Layer, ModelGraph, graph_of
 from edgegym.cards import ModelCard, Provenance, load_card, save_card
 from edgegym.errors import EdgeGymError
 
@@ -79,3 +79,11 @@ def test_the_card_of_ones_own_network(tmp_path: Path) -> None:
         model_card(early, PROVENANCE, exit_shares=(0.5, 0.5))
     with pytest.raises(EdgeGymError, match="2 exit shares for 1 outputs"):
         model_card(chain([8, 4, 2]), PROVENANCE, exit_shares=(0.5, 0.5))
+
+
+def test_a_graph_that_was_looked_at_before_gives_the_same_card() -> None:
+    """What a graph caches is no field of it."""
+    graph = graph_of("branchy_alexnet")
+    fresh = model_card(ModelGraph(**{name: getattr(graph, name) for name in ModelGraph.model_fields}), PROVENANCE)
+    assert graph.index and graph.cuts
+    assert model_card(graph, PROVENANCE).points == fresh.points

@@ -171,7 +171,9 @@ def _only(graph: ModelGraph, places: Sequence[int]) -> ModelGraph:
     if len(places) == len(graph):
         return graph
     layers = tuple(graph.layers[place] for place in places)
-    return ModelGraph(**dict(graph) | {"layers": layers, "outputs": graph.outputs[-1:]})
+    # Not dict(graph): that holds what was cached on it, too.
+    fields = {name: getattr(graph, name) for name in ModelGraph.model_fields}
+    return ModelGraph(**fields | {"layers": layers, "outputs": graph.outputs[-1:]})
 
 
 def _branches(graph: ModelGraph, trunk: Sequence[int]) -> list[list[int]]:
