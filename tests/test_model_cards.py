@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgegym.calibration.library_models import make_model_card
+from edgegym.calibration.library_models import MODELS as RECIPES
+from edgegym.calibration.library_models import RESIZED
 from edgegym.calibration.model_card import model_card
 from edgegym.calibration.zoo import ZOO, ModelGraph, graph_of
 from edgegym.calibration.zoo.accuracies import exit_shares
@@ -23,7 +24,7 @@ from edgegym.cards.library import card_text, parse_card
 from edgegym.cards.work import ELEMENT_CLASSES, MAC_CLASSES
 from edgegym.errors import CardError, EdgeGymError
 
-MODELS = list_cards("model")["model"]
+MODELS = list(ZOO)
 DEVICES = list_cards("device")["device"]
 WITH_EXITS = [name for name in MODELS if exit_shares(name)]
 PLAIN = [name for name in MODELS if name not in WITH_EXITS]
@@ -42,12 +43,12 @@ PROVENANCE = Provenance(source="a test")
 
 
 def test_every_network_of_the_zoo_has_a_card() -> None:
-    assert set(MODELS) == set(ZOO)
+    assert set(list_cards("model")["model"]) == set(RECIPES) == {*ZOO, *RESIZED}
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", RECIPES)
 def test_the_library_is_what_the_zoo_gives(name: str) -> None:
-    made, card = make_model_card(name), load_card(name, "model")
+    made, card = RECIPES[name](Path(), name), load_card(name, "model")
     assert card == made
     assert parse_card(card_text(made), "model", "text") == made
     assert len(card.points) <= 24

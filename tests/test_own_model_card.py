@@ -85,5 +85,5 @@ def test_a_graph_that_was_looked_at_before_gives_the_same_card() -> None:
     """What a graph caches is no field of it."""
     graph = graph_of("branchy_alexnet")
     fresh = model_card(ModelGraph(**{name: getattr(graph, name) for name in ModelGraph.model_fields}), PROVENANCE)
-    assert graph.index and graph.cuts
+    assert len(graph.index) + 1 == len(graph.cuts)
     assert model_card(graph, PROVENANCE).points == fresh.points

@@ -42,18 +42,44 @@ def make_model_card(name: str) -> ModelCard:
     shares = exit_shares(name)
     return model_card(
         graph,
-        Provenance(
-            source=network.source,
-            method="derived",
-            rule="Counted from the graph of the network; nothing was measured. Accuracies are published ones.",
-            assumed={"input_bytes": sample},
-        ),
+        _provenance(network.source, sample),
         task=network.task,
         input_bytes=raw,
         accuracy_metric=next((METRICS[each.metric] for each in known if each.metric in METRICS), None),
         accuracy=_by_format(known, bool(shares)),
         exit_shares=shares,
         exit_accuracy=next((_published(each) for each in known if each.variant.startswith("entropy")), None),
+    )
+
+
+def make_resized_card(name: str) -> ModelCard:
+    """The card of MobileNetV2 for a smaller image, such as ``mobilenet_v2_160``: frames can be sent that much smaller.
+
+    Raises:
+        KeyError: for a side that is not in :data:`RESIZED`.
+    """
+    side, network = RESIZED[name], ZOO["mobilenet_v2"]
+    graph = graph_of(network.factory, (3, side, side))
+    figure = next(each for each in accuracies_of("mobilenet_v2") if each.variant == f"input {side}")
+    card = model_card(
+        graph,
+        _provenance(network.source, PIXELS),
+        name=name,
+        task=network.task,
+        input_bytes=3 * side * side,
+        accuracy_metric=METRICS[figure.metric],
+        accuracy={"float32": _published(figure)},
+    )
+    # Device cards know the network by its own name.
+    return card.model_copy(update={"model": "mobilenet_v2", "family": network.family})
+
+
+def _provenance(source: str, sample: str) -> Provenance:
+    return Provenance(
+        source=source,
+        method="derived",
+        rule="Counted from the graph of the network; nothing was measured. Accuracies are published ones.",
+        assumed={"input_bytes": sample},
     )
 
 
@@ -69,5 +95,10 @@ def _published(figure: Accuracy) -> Published:
     return Published(value=figure.value, source=f"{figure.source}{detail}{mark}")
 
 
-MODELS: dict[str, Callable[[Path, str], ModelCard]] = dict.fromkeys(ZOO, lambda _, name: make_model_card(name))
+RESIZED = {f"mobilenet_v2_{side}": side for side in (192, 160, 128)}
+"""Cards for smaller images, with the side in pixels."""
+MODELS: dict[str, Callable[[Path, str], ModelCard]] = {
+    **dict.fromkeys(ZOO, lambda _, name: make_model_card(name)),
+    **dict.fromkeys(RESIZED, lambda _, name: make_resized_card(name)),
+}
 """Recipe of each model card: data folder, which is not needed, and name in, card out."""

@@ -128,7 +128,7 @@ class InferenceOffloadingEnv(CandidateEnv):
     | ``render_mode`` | ``None`` | ``"ansi"`` or ``"rgb_array"`` |
 
     An ``application`` has ``models`` (model cards), ``arrivals`` (see :mod:`edgegym.workload.arrivals`),
-    ``deadline_s``, ``min_accuracy``, ``private_share``, ``private_hides`` and ``input_bytes``. ``plans`` has ``edge``,
+    ``deadline_s``, ``min_accuracy``, ``private_share``, ``private_hides`` and ``compression``. ``plans`` has ``edge``,
     ``cloud``, ``cuts``, ``tiers`` (cuts at two places), ``formats``, ``feature_bits``, ``exits``, ``noise``, ``spare``,
     ``secure``, ``peers`` and ``reuse``.
 

@@ -41,6 +41,8 @@ class AccessTraceSettings(Settings):
     """Link card of the round trip and the radio's power."""
     up_share: Positive = 0.25
     """Uplink over the throughput in the file."""
+    optional: bool = False
+    """Draw from the card, which then needs dynamics, where ``$EDGEGYM_DATA`` is not set."""
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
@@ -68,8 +70,8 @@ class ApplicationSettings(Settings):
     """Share of the tasks that are private."""
     private_hides: Literal["input", "features"] = "input"
     """What a private task must not show to a server: its raw ``"input"``, or plain ``"features"`` neither."""
-    input_bytes: Annotated[int, Field(ge=1)] | None = None
-    """What an input weighs when it is sent, if not what the model card says (for example, compressed)."""
+    compression: Positive = 1.0
+    """Bytes of a raw input over what is sent of it."""
 
 
 class UserGroupSettings(Settings):

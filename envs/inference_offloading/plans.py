@@ -155,7 +155,7 @@ class Maker:
             ]
             later = np.array(model.exit_shares[1:])
             rest = float(later @ np.array(times[1:]) / later.sum())
-            plan = self._plan(model, number_format, f"{model.model} on device, exits", rest)
+            plan = self._plan(model, number_format, f"{model.name} on device, exits", rest)
             yield self._leaving(plan, model, times[0])
 
     def with_peers(self, model: ModelCard) -> Iterator[Plan]:
@@ -167,11 +167,12 @@ class Maker:
         peers = self.params.plans.peers
         if peers is None:
             return
-        from edgegym.calibration.zoo.registry import graph_of
+        from edgegym.calibration.zoo.registry import ZOO, graph_of
         from edgegym.partition.rows import split_rows
         from edgegym.partition.spatial import spatial_chain
 
-        layers = spatial_chain(graph_of(model.model)) if len(model.input_shape) == 3 else ()
+        is_image = len(model.input_shape) == 3 and model.name in ZOO
+        layers = spatial_chain(graph_of(model.name)) if is_image else ()
         if sum(layer.macs for layer in layers) < 0.5 * model.macs:
             return
         known = float(self.device.card.known.factor(model.model, model.macs))
@@ -181,15 +182,15 @@ class Maker:
             split = split_rows(layers, [1.0] * workers)
             slowest = known * float(split.compute_s(self.device.card).max(axis=1).sum())
             sending = BITS * split.sent_bytes(1.0).sum() / peers.rate_bps + peers.rtt_s * split.messages().sum()
-            plan = self._plan(model, "float32", f"{model.model} on {workers} devices", workers * slowest)
+            plan = self._plan(model, "float32", f"{model.name} on {workers} devices", workers * slowest)
             yield replace(plan, workers=workers, exchange_s=float(sending) + rest, device_j=workers * plan.device_j)
 
     def securely(self, model: ModelCard) -> Iterator[Plan]:
         """Two-party inference with each edge server, for networks with published seconds and bytes."""
         for published in SECURE_INFERENCE if self.params.plans.secure else ():
-            if model.model.startswith(published.network.lower()):
+            if model.name.startswith(published.network.lower()):
                 for server in range(len(self.servers)):
-                    plan = self._plan(model, "float32", f"{model.model}, {published.protocol} with edge {server}", 0.0)
+                    plan = self._plan(model, "float32", f"{model.name}, {published.protocol} with edge {server}", 0.0)
                     yield replace(
                         plan, secure=True, up_bytes=published.sent_bytes, protocol_s=published.seconds, server=server
                     )
@@ -215,9 +216,9 @@ class Maker:
             bits = min(bits, 8)
         sent = float(model.cut_bytes(point, bits))
         if point == 0:
-            sent = float(self.group.application.input_bytes or sent)
+            sent /= self.group.application.compression
         seconds = self.device.seconds(model, 0, point, number_format)
-        label = f"{_name(model, number_format)} {model.points[point].name} {bits} bits" if point else model.model
+        label = f"{_name(model, number_format)} {model.points[point].name} {bits} bits" if point else model.name
         plan = self._plan(model, number_format, label, seconds)
         loss = 0.0 if number_format == "int8" or point == 0 or bits == FLOAT_BITS else self._feature_loss(model, bits)
         plan = replace(
@@ -257,7 +258,7 @@ class Maker:
             plan,
             label=f"{plan.label} > edge {server}",
             server=server,
-            part=(model.model, number_format, start, stop),
+            part=(model.name, number_format, start, stop),
             first_s=first,
             each_s=max(full - first, 0.0) / (batch - 1) if batch > 1 else first,
             server_sigma=machine.sigma,
@@ -280,4 +281,4 @@ class Maker:
 
 
 def _name(model: ModelCard, number_format: str) -> str:
-    return model.model if number_format == "float32" else f"{model.model} {number_format}"
+    return model.name if number_format == "float32" else f"{model.name} {number_format}"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-JPEG_224, JPEG_416 = 20_000, 60_000
-"""Bytes of frames of 224 and 416 pixels a side as JPEG: about 3 bits a pixel (assumed)."""
+JPEG = 8.0
+"""Pixels of 24 bits as JPEG take about 3 (assumed)."""
 
 PRESETS: Mapping[str, Mapping[str, Any]] = {
     "camera": {
@@ -16,11 +16,11 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
                 "count": 4,
                 "device": "raspberry_pi_4",
                 "application": {
-                    "models": ["resnet18", "mobilenet_v2", "mobilenet_v2_050", "resnet50"],
+                    "models": ["resnet18", "mobilenet_v2", "mobilenet_v2_160", "resnet50"],
                     "arrivals": {"kind": "periodic", "rate": 5.0, "jitter": 0.1},
                     "deadline_s": 0.2,
                     "min_accuracy": 0.65,
-                    "input_bytes": JPEG_224,
+                    "compression": JPEG,
                 },
             }
         ],
@@ -57,10 +57,10 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
                 "count": 16,
                 "device": "raspberry_pi_zero_2",
                 "application": {
-                    "models": ["mobilenet_v2_050", "mobilenet_v2", "resnet18"],
+                    "models": ["mobilenet_v2_128", "mobilenet_v2_160", "mobilenet_v2", "resnet18"],
                     "arrivals": {"kind": "mmpp", "rate": 0.5, "burst_ratio": 10.0, "calm_s": 30.0, "burst_s": 5.0},
                     "deadline_s": 1.0,
-                    "input_bytes": JPEG_224,
+                    "compression": JPEG,
                 },
             }
         ],
@@ -78,7 +78,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
                     "models": ["ssd_mobilenet_v1", "yolov3_tiny"],
                     "arrivals": {"kind": "periodic", "rate": 15.0},
                     "deadline_s": 0.05,
-                    "input_bytes": JPEG_416,
+                    "compression": JPEG,
                 },
             }
         ],
@@ -96,7 +96,13 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
                 "application": {"models": ["resnet50"], "arrivals": {"kind": "poisson", "rate": 2.0}},
             }
         ],
-        "access": {"kind": "card", "card": "5g_driving"},
+        "access": {
+            "kind": "trace",
+            "path": "$EDGEGYM_DATA/network/lumos5g/traces.csv.gz",
+            "prefix": "5G_",
+            "card": "5g_driving",
+            "optional": True,
+        },
         "servers": [{"card": "jetson_agx_orin_gpu"}],
         "cloud": None,
     },
@@ -120,5 +126,5 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
 }
 """``camera``: frames of cameras beside a road, with deadline, accuracy and reuse between neighbours. ``voice``: spoken
 commands, some of them private. ``iot``: sensors that watch a network for intrusions. ``ar``: frames of headsets within
-a motion-to-photon budget. ``phone_5g``: one phone on a fast, moving 5G link, judged by latency alone; with
-``access={"kind": "trace", ...}`` on measured throughput. ``shared_server``: users who slow each other down."""
+a motion-to-photon budget. ``phone_5g``: one phone on a fast, moving 5G link, judged by latency alone:
+measured where ``EDGEGYM_DATA`` is set, else drawn from the card. ``shared_server``: users who slow each other down."""

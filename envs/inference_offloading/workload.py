@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,6 +27,8 @@ from edgegym.workload.sources import resolve_path
 
 Array = NDArray[np.float64]
 SEED_MASK = 0x7FFFFFFFFFFFFFFF
+DATA_FOLDER = "EDGEGYM_DATA"
+"""Environment variable that names the folder of measured data."""
 TAIL_S = 30
 """Seconds of throughput after the last arrival; the last value holds on from there."""
 
@@ -60,7 +63,9 @@ class Source:
         self.seconds = HISTORY_S + int(np.ceil(params.seconds)) + TAIL_S
         self.users = sum(group.count for group in params.users)
         self.card: LinkCard = load_card(params.access.card, "link")
-        self._runs = _runs(params.access, self.seconds) if isinstance(params.access, AccessTraceSettings) else None
+        access = params.access
+        measured = isinstance(access, AccessTraceSettings) and not (access.optional and DATA_FOLDER not in os.environ)
+        self._runs = _runs(access, self.seconds) if measured else None  # type: ignore[arg-type]
         self.helpers = 0 if params.plans.peers is None else params.plans.peers.helpers
         self.scenes = 1 if params.plans.reuse is None else params.plans.reuse.scenes
         if self._runs is None and self.card.dynamics is None:
@@ -90,7 +95,9 @@ class Source:
         """Where tasks and links come from, in a line."""
         kinds = sorted({group.application.arrivals.kind for group in self.params.users})
         access = self.params.access
-        link = f"{access.path}, {len(self._runs or ())} traces" if isinstance(access, AccessTraceSettings) else "drawn"
+        link = "drawn from the link card"
+        if isinstance(access, AccessTraceSettings) and self._runs is not None:
+            link = f"{access.path}, {len(self._runs)} traces"
         return f"arrivals: {', '.join(kinds)}; throughput: {link}, uplink {access.up_share:g} of it"
 
     def fastest(self) -> float:
