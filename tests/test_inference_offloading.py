@@ -221,3 +221,23 @@ def test_a_faster_uplink_has_never_sent_later() -> None:
             system.step(np.ones(1, np.int64), np.ones(1, np.bool_), decisions)
         sent.append(system.log(0)[1]["sent"].copy())
     assert np.all(sent[1] <= sent[0] + 1e-9)
+
+
+def test_unchanged_inputs_repeat_the_last_result_without_computing() -> None:
+    group = {"application": {"models": ["resnet18"], "arrivals": {"kind": "periodic", "rate": 2.0}}}
+    detection = {"unchanged_share": 0.6, "detection_s": 0.003, "accuracy_share": 0.9}
+    system = system_of({"users": [group], "cloud": None, "servers": [], "plans": {"change_detection": detection}})
+    plan = next(k for k, label in enumerate(system.tables.labels[0]) if "if changed" in label)
+    system.begin(0, 4, {})
+    decisions = Decisions.empty(system)
+    while not decisions.done[0]:
+        system.step(np.array([plan]), np.ones(1, np.bool_), decisions)
+    tasks, log = system.log(0)
+    unchanged = tasks["ease"] < 0.6
+    assert 0.4 < unchanged.mean() < 0.8
+    busy = log["device_end"] - log["device_start"]
+    whole = system.tables.plans[0, 0]["device_s"] + 0.003
+    np.testing.assert_allclose(busy[unchanged], 0.003, rtol=0.05)
+    np.testing.assert_allclose(busy[~unchanged], whole, rtol=0.05)
+    accuracy = load_card("resnet18", "model").accuracy_of() * (1 - 0.6 * 0.1)
+    assert log["accuracy"][0] == pytest.approx(accuracy)

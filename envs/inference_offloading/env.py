@@ -129,8 +129,8 @@ class InferenceOffloadingEnv(CandidateEnv):
 
     An ``application`` has ``models`` (model cards), ``arrivals`` (see :mod:`edgegym.workload.arrivals`),
     ``deadline_s``, ``min_accuracy``, ``private_share``, ``private_hides`` and ``compression``. ``plans`` has ``edge``,
-    ``cloud``, ``cuts``, ``tiers`` (cuts at two places), ``formats``, ``feature_bits``, ``exits``, ``noise``, ``spare``,
-    ``secure``, ``peers`` and ``reuse``.
+    ``cloud``, ``cuts``, ``tiers`` (cuts at two places), ``formats``, ``feature_bits``, ``exits``, ``noise``,
+    ``spare``, ``change_detection``, ``secure``, ``peers`` and ``reuse``.
 
     ``reset(options=...)`` takes ``workload_seed`` (fix this episode) and ``episode`` (an
     :class:`~edgegym.envs.inference_offloading.workload.Episode` to serve instead).

@@ -141,6 +141,17 @@ class ReuseSettings(Settings):
     """Accuracy of a reused result over that of a computed one (assumed)."""
 
 
+class ChangeDetectionSettings(Settings):
+    """A device that repeats its last result while its view has not changed (as NoScope, Kang et al., VLDB 2017)."""
+
+    unchanged_share: Fraction = 0.5
+    """Share of the tasks whose input is like the last one (assumed; a still camera has far more)."""
+    detection_s: Positive = 0.002
+    """Time to compare an input with the last one (assumed)."""
+    accuracy_share: Fraction = 0.98
+    """Accuracy of a repeated result over that of a computed one (assumed)."""
+
+
 class PlanSettings(Settings):
     """Which execution plans there are."""
 
@@ -165,6 +176,8 @@ class PlanSettings(Settings):
     """Fill the candidates up with undominated plans that lower the cost in no scenario of the choice."""
     exits: bool = False
     """Early exits on the device, for networks that have them."""
+    change_detection: ChangeDetectionSettings | None = None
+    """Raw input is compared with the last one first, and the last result repeated where nothing changed."""
     noise: bool = False
     """Features with noise against reconstruction, for private tasks."""
     noise_loss: Fraction = 0.02

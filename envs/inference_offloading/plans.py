@@ -132,17 +132,36 @@ class Maker:
 
     def of_model(self, model: ModelCard, number_format: str) -> Iterator[Plan]:
         """All plans of one network in one number format."""
-        yield from self.on_device(model, number_format)
+        for plan in self.on_device(model, number_format):
+            yield from self._with_change_detection(plan)
         if number_format == "float32":
             yield from self.with_peers(model)
             yield from self.securely(model)
         for plan in self.cut(model, number_format):
-            yield plan
+            yield from self._with_change_detection(plan)
             if plan.answers and plan.sends_raw and not plan.cloud:
                 yield replace(plan, label=f"{plan.label}, reuse", reuse=True)
             if self.params.plans.noise and plan.sends_features:
                 loss = self.params.plans.noise_loss
                 yield replace(plan, label=f"{plan.label}, noise", noisy=True, accuracy=max(plan.accuracy - loss, 0.0))
+
+    def _with_change_detection(self, plan: Plan) -> Iterator[Plan]:
+        """The plan, and where it works on raw input once more behind a comparison with the last input."""
+        yield plan
+        settings = self.params.plans.change_detection
+        if settings is None or plan.sends_features or plan.leave_share > 0.0:
+            return
+        seconds, share = settings.detection_s, settings.unchanged_share
+        yield replace(
+            plan,
+            label=f"{plan.label}, if changed",
+            device_s=plan.device_s + seconds,
+            device_j=(plan.device_s + seconds) * self.device.watts,
+            leave_share=share,
+            leave_s=seconds,
+            leave_j=seconds * self.device.watts,
+            accuracy=plan.accuracy * (1.0 - share * (1.0 - settings.accuracy_share)),
+        )
 
     def on_device(self, model: ModelCard, number_format: str) -> Iterator[Plan]:
         """The whole network on the device; with early exits a second time."""

@@ -26,7 +26,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         ],
         "access": {"kind": "card", "card": "lte_walking"},
         "servers": [{"card": "jetson_tx2_nx_gpu", "largest_batch": 1}],
-        "plans": {"formats": ["float32", "int8"], "reuse": {"scenes": 4}},
+        "plans": {"formats": ["float32", "int8"], "reuse": {"scenes": 4}, "change_detection": {}},
         "reward": {"latency": 1.0, "miss": 1.0, "energy": 0.02, "accuracy": 2.0},
     },
     "voice": {
