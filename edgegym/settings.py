@@ -50,6 +50,13 @@ def explain(error: ValidationError, model: type[BaseModel], source: str) -> str:
             lines.append(f"{field}: unknown key.{hint} Allowed: {', '.join(sorted(allowed)) or 'none'}.")
         elif problem["type"] == "missing":
             lines.append(f"{field}: missing; give it a value.")
+        elif problem["type"] == "union_tag_not_found":
+            key = problem["ctx"]["discriminator"].strip("'")
+            lines.append(f"{field}.{key}: missing; say of which {key} the settings are (found {problem['input']!r}).")
+        elif problem["type"] == "union_tag_invalid":
+            context = problem["ctx"]
+            key, tags = context["discriminator"].strip("'"), context["expected_tags"].replace("'", "")
+            lines.append(f"{field}.{key}: unknown (found {context['tag']!r}). Allowed: {tags}.")
         else:
             message = problem["msg"].removeprefix("Value error, ")
             lines.append(f"{field}: {message} (found {problem['input']!r}).")

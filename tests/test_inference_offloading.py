@@ -188,6 +188,8 @@ def test_helpers_share_rows_and_shares_follow_their_speed() -> None:
         ({"users": [{"device": "nokia_3310"}]}, "nokia_3310"),
         ({"users": [{"application": {"models": ["resnet"]}}]}, "resnet"),
         ({"access": {"kind": "card", "card": "wan_us_east"}}, "dynamics"),
+        ({"access": {"card": "5g_driving"}}, "access.kind: missing"),
+        ({"access": {"kind": "tracee"}}, "access.kind: unknown .*Allowed: card, trace"),
         ({"seconds": 0.5}, "at least 1 second"),
         ({"reward": {"energy": 1.0}, "users": [{"device": "raspberry_pi_zero_2"}]}, "power"),
         ({"access": {"kind": "trace", "path": "/nowhere/traces.csv"}}, "/nowhere/traces.csv"),
