@@ -61,6 +61,18 @@ def test_interrupt_keeps_finished_cells(tmp_path: Path, monkeypatch: pytest.Monk
     assert read_profile(out).rows == (ROW,)
 
 
+def test_finished_cells_outlive_a_kill(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    out = tmp_path / "profile.csv"
+
+    def killed(plan: ProfilePlan, report: Any) -> Iterator[Cell]:
+        yield Cell("net", 4, (ROW,))
+        # What the disk holds when the next cell begins is what a kill would leave.
+        assert read_profile(out).rows == (ROW,)
+
+    monkeypatch.setattr("edgegym.calibration.profiler.profile", killed)
+    assert CliRunner().invoke(app, ["profile", "ds_cnn", "--threads", "1", "--out", str(out)]).exit_code == 0
+
+
 def test_nothing_measured_writes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     refused = Cell("net", 4, remark="refused, contended: load average 9.0")
     monkeypatch.setattr("edgegym.calibration.profiler.profile", lambda plan, report: iter([refused]))

@@ -50,13 +50,10 @@ def command(
     Errors are those for model families that the fit did not see; the form is chosen by them too.
 
     Examples:
-        edgegym calibrate profile.csv --device laptop --out laptop.yaml
-
-        edgegym calibrate ncnn_bench.csv.gz --format ncnn --device "Raspberry Pi 4" --filter threads=4 --json
-
-        edgegym calibrate ncnn_bench.csv.gz --format ncnn --device "TX2 NX" --filter gpu_device=0 threads=1 --anchors 5
-
-        edgegym calibrate --show rtx_3090
+    - `edgegym calibrate profile.csv --device laptop --out laptop.yaml`
+    - `edgegym calibrate ncnn_bench.csv.gz --format ncnn --device "Raspberry Pi 4" --filter threads=4 --json`
+    - `edgegym calibrate ncnn_bench.csv.gz --format ncnn --device "TX2 NX" --filter gpu_device=0 threads=1 --anchors 5`
+    - `edgegym calibrate --show rtx_3090`
     """
     from edgegym.errors import EdgeGymError
 

@@ -21,9 +21,8 @@ def command(config: Config, overrides: Overrides = None, runs: Root = Path("runs
     Writes results.json, results.csv and report.html into runs/<experiment>/comparison/.
 
     Examples:
-        edgegym compare web07_205
-
-        edgegym compare edge_video evaluation.episodes=50 evaluation.settings.capacity=1% name=edge_video
+    - `edgegym compare web07_205`
+    - `edgegym compare edge_video evaluation.episodes=50 evaluation.settings.capacity=1% name=edge_video`
     """
     from edgegym.agents.experiment import load_experiment
 

@@ -35,9 +35,8 @@ def command(overrides: Overrides = None, runs: Root = Path("runs"), restart: tra
     same command goes on. Settings are laid over both configs, demo and demo_offloading.
 
     Examples:
-        edgegym demo
-
-        edgegym demo training.seeds=[0] --runs elsewhere --restart
+    - `edgegym demo`
+    - `edgegym demo training.seeds=[0] --runs elsewhere --restart`
     """
     try:
         _demo(overrides or [], runs, restart)

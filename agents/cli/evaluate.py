@@ -25,11 +25,9 @@ def command(
     """Run a heuristic, a bound or a trained policy in an environment.
 
     Examples:
-        edgegym evaluate EdgeGym/ContentCaching-v0 --policy S3-FIFO --episodes 20 capacity=1%
-
-        edgegym evaluate EdgeGym/ContentCaching-v0 --policy runs/edge_video/PPO_0 --json
-
-        edgegym evaluate EdgeGym/ContentCaching-v0 --policy runs/edge_video/PPO_0 --adapting --episodes 1
+    - `edgegym evaluate EdgeGym/ContentCaching-v0 --policy S3-FIFO --episodes 20 capacity=1%`
+    - `edgegym evaluate EdgeGym/ContentCaching-v0 --policy runs/edge_video/PPO_0 --json`
+    - `edgegym evaluate EdgeGym/ContentCaching-v0 --policy runs/edge_video/PPO_0 --adapting --episodes 1`
     """
     from edgegym.agents.evaluating import evaluate
     from edgegym.settings import parse_overrides

@@ -16,11 +16,9 @@ def command(config: Config, overrides: Overrides = None, runs: Root = Path("runs
     Writes {neural,linear,ewma,ewma_hits}/ into runs/NAME/forecasters/, each good for the setting forecaster=FOLDER.
 
     Examples:
-        edgegym forecast web07_205
-
-        edgegym forecast edge_video forecast.window=1 forecast.hidden=[16,16]
-
-        edgegym evaluate EdgeGym/ContentCaching-v0 --policy Forecast forecaster=runs/edge_video/forecasters/neural
+    - `edgegym forecast web07_205`
+    - `edgegym forecast edge_video forecast.window=1 forecast.hidden=[16,16]`
+    - `edgegym evaluate EdgeGym/ContentCaching-v0 --policy Forecast forecaster=runs/edge_video/forecasters/neural`
     """
     from edgegym.agents.experiment import load_experiment
     from edgegym.agents.forecasting.results import as_json, table, verdicts

@@ -22,11 +22,9 @@ def command(
     """List environments with their presets, metrics, heuristics and bounds, the configs, and the cards.
 
     Examples:
-        edgegym list
-
-        edgegym list cards
-
-        edgegym list --json
+    - `edgegym list`
+    - `edgegym list cards`
+    - `edgegym list --json`
     """
     from edgegym.errors import find_name
 

@@ -44,14 +44,12 @@ def command(
 ) -> None:
     """Measure networks on this machine: latency by batch, layers, memory, load time, energy where the machine tells it.
 
-    An interrupt (Ctrl-C) keeps what is finished.
+    An interrupt, even a kill, keeps what is finished.
 
     Examples:
-        edgegym profile --quick
-
-        edgegym profile resnet18 yolov3_tiny --threads 2 --batches 1,8 --out mine.csv
-
-        edgegym profile my_package.models:make --input 3x128x128
+    - `edgegym profile --quick`
+    - `edgegym profile resnet18 yolov3_tiny --threads 2 --batches 1,8 --out mine.csv`
+    - `edgegym profile my_package.models:make --input 3x128x128`
     """
     from edgegym.calibration.profiler import machine_header, profile
     from edgegym.calibration.profiler.run import check
@@ -73,14 +71,17 @@ def command(
     check(plan)
     header = machine_header(plan)
     cells: list[Cell] = []
+    written: Path | None = None
     interrupted = False
     try:
+        # The table is written anew after each cell, so that even a kill leaves what was finished.
         with progress_bar("profiling") as report:
             for cell in profile(plan, report):
                 cells.append(cell)
+                written = _write(cells, header, out)
     except KeyboardInterrupt:
         interrupted = True
-    written = _write(cells, header, out)
+        written = _write(cells, header, out)
     if json:
         print_json(_as_json(cells, header, written))
     else:

@@ -30,9 +30,8 @@ def command(
     """Replay a caching policy over a request trace and print its miss ratios.
 
     Examples:
-        edgegym replay web07.trace.xz --format cache2k --policy S3-FIFO --capacity 1% --from-fraction 0.5
-
-        edgegym replay cdn.csv --policy GDSF --capacity 100000000 --unit bytes --json
+    - `edgegym replay web07.trace.xz --format cache2k --policy S3-FIFO --capacity 1% --from-fraction 0.5`
+    - `edgegym replay cdn.csv --policy GDSF --capacity 100000000 --unit bytes --json`
     """
     result = replay_file(trace, policy, capacity, format, unit, from_fraction, seed)
     if json:

@@ -26,11 +26,9 @@ def command(
     """Train the agents of a config; a training that was stopped goes on from its last checkpoint.
 
     Examples:
-        edgegym train edge_video
-
-        edgegym train web07_205 training.seeds=[0,1] training.processes=2
-
-        edgegym train mine.yaml name=mine_wide "training.policy_kwargs={score_layers: [64, 64]}"
+    - `edgegym train edge_video`
+    - `edgegym train web07_205 training.seeds=[0,1] training.processes=2`
+    - `edgegym train mine.yaml name=mine_wide "training.policy_kwargs={score_layers: [64, 64]}"`
     """
     from edgegym.agents.campaign import train
     from edgegym.agents.experiment import load_experiment
