@@ -187,4 +187,7 @@ def _line(cell: Cell) -> dict[str, str]:
 
 
 def _plain(value: float | None, factor: float = 1.0) -> str:
-    return "" if value is None else f"{value * factor:.3g}"
+    if value is None:
+        return ""
+    shown = value * factor
+    return f"{shown:.0f}" if shown >= 100.0 else f"{shown:.3g}"

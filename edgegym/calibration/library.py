@@ -21,7 +21,9 @@ from edgegym.cards import Card, save_card
 from edgegym.errors import EdgeGymError, unknown
 
 RECIPES: dict[str, Callable[[Path, str], Card]] = {**DEVICES, **PRIORS, **LINKS, **MODELS, **WORKLOADS}
-"""Every card of the library with its recipe."""
+"""Every card of the library that is made from published measurements, with its recipe."""
+OWN_MEASUREMENTS = ("xeon_vm_1_thread",)
+"""Cards of machines that the profiler ran on. Their tables are not kept: profile your own machine instead."""
 
 
 def make_card(name: str, data: Path) -> Card:
