@@ -30,12 +30,14 @@ Progress = Callable[[str, float], None]
 Parameters = NDArray[np.float64]
 SEED = 0
 """Of the search."""
+CHARGE, WAIT_S = 2500.0, 0.03
+"""Where the search begins: accuracy charged per second of service and second of wait, and a typical wait."""
 
 
 class FittedRule(Settings):
     """Tuned parameters of a rule and where they come from."""
 
-    format: Literal["edgegym-dispatch-rule-1"] = "edgegym-dispatch-rule-1"
+    format: Literal["edgegym-dispatch-rule-2"] = "edgegym-dispatch-rule-2"
     rule: str
     """Its name."""
     parameters: tuple[float, ...]
@@ -60,10 +62,13 @@ def accuracy_scaling(c: Columns, p: Parameters) -> Array:
     """Accuracy in time, times weight, less a charge for service and wait; rejects what is worth less than nothing.
 
     Whoever waits has others behind. So variants shrink, and low classes are turned away, as queues grow (in the manner
-    of Proteus, ASPLOS 2024).
+    of Proteus, ASPLOS 2024). With parameters of 0 the charge is :data:`CHARGE` times service times wait; they scale it,
+    bend it around a wait of :data:`WAIT_S`, and set how much classes and the margin to the deadline count.
     """
     worth = np.exp2(p[2] * c.priority) * c.accuracy * (c.slack > 0.5 + 0.1 * p[3])
-    charge = np.exp(10.0 * p[0]) * seconds(c.service) * seconds(c.wait) ** p[1] + LESS * seconds(c.finish)
+    wait = seconds(c.wait)
+    charge = CHARGE * np.exp(p[0]) * seconds(c.service) * wait * (wait / WAIT_S) ** (0.5 * p[1])
+    charge = charge + LESS * seconds(c.finish)
     return np.where(c.hold > 0.0, LAST_RESORT, np.where(c.reject > 0.0, 0.0, worth - charge))
 
 
@@ -106,7 +111,7 @@ def fitted_rules(
         progress: called with a line on what is being tuned and the fraction done.
     """
     if np.isfinite(system.streams["deadline"]).any():
-        start = np.array([1.0, 1.0, 2.0, 0.0])
+        start = np.zeros(4)
         return [_fitted("Accuracy scaling", accuracy_scaling, start, system, seeds, metric, folder, progress)]
     start = np.array([0.0, 0.0, -1.0, 0.0])
     found = [_fitted("Size-aware rule", size_aware, start, system, seeds, metric, folder, progress)]

@@ -13,7 +13,9 @@ import numpy as np
 
 import edgegym  # noqa: F401
 from edgegym.envs.user_migration.viterbi import plan
-from edgegym.mobility.hex_mdp import HexMdp, HopCosts, RingMdp
+from edgegym.mobility.hex_mdp import HexMdp
+from edgegym.mobility.hop_costs import HopCosts
+from edgegym.mobility.ring_mdp import RingMdp
 
 ENV = "EdgeGym/UserMigration-v0"
 RINGS, MOVE = 10, 1.0 / 12.0

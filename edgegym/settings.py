@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -65,15 +65,29 @@ def explain(error: ValidationError, model: type[BaseModel], source: str) -> str:
 
 def _fields_at(model: type[BaseModel], path: Iterable[int | str]) -> list[str]:
     """Names of the fields of the nested settings class that ``path`` leads to (empty if it leads elsewhere)."""
-    current: Any = model
+    models = [model]
     for part in path:
-        field = getattr(current, "model_fields", {}).get(part)
-        candidates = [] if field is None else [field.annotation, *getattr(field.annotation, "__args__", ())]
-        models = [c for c in candidates if isinstance(c, type) and issubclass(c, BaseModel)]
-        if not models:
-            return []
-        current = models[0]
-    return [field.alias or name for name, field in current.model_fields.items()]
+        fields = [each.model_fields[str(part)] for each in models if str(part) in each.model_fields]
+        if fields:
+            models = [found for field in fields for found in _models_in(field.annotation)]
+        else:
+            # A part that is no field says which member of a union, or stands for an entry of a mapping or list.
+            tagged = [each for each in models if part in (_tag(each, key) for key in DISCRIMINATORS)]
+            models = tagged or models
+    return list(dict.fromkeys(field.alias or name for each in models for name, field in each.model_fields.items()))
+
+
+def _models_in(annotation: Any) -> list[type[BaseModel]]:
+    """Settings classes that an annotation is made of."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [found for part in get_args(annotation) for found in _models_in(part)]
+
+
+def _tag(model: type[BaseModel], key: str) -> Any:
+    """Default of a field, which tells the members of a union apart."""
+    field = model.model_fields.get(key)
+    return None if field is None else field.default
 
 
 def read_yaml(path: str | Path) -> dict[str, Any]:

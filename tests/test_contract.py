@@ -58,6 +58,26 @@ def test_gymnasium_and_sb3_checkers_are_content(env_id: str, observation: str) -
         sb3_check_env(make(env_id, observation=observation).unwrapped)
 
 
+def test_pictures_show_the_pending_decision(env_id: str) -> None:
+    seen = make(env_id, render_mode="ansi")
+    drawn = make(env_id, render_mode="rgb_array")
+    frames = []
+    for env in (seen, drawn):
+        state, _ = env.reset(seed=4)
+        before = env.render()
+        for _ in range(4):
+            state, *_ = env.step(np.flatnonzero(state["mask"])[-1])
+        frames.append((before, env.render()))
+    (text, later), (first, second) = frames
+    names = drawn.unwrapped.system.candidate_features  # type: ignore[attr-defined]
+    assert text != later
+    assert all(name in text for name in names)
+    assert first.dtype == np.uint8
+    assert first.shape == second.shape
+    assert first.shape[2] == 3
+    assert not np.array_equal(first, second)
+
+
 def test_vector_row_equals_single_environment_over_autoresets(env_id: str) -> None:
     rows, seed, steps = 3, 11, 700
     vector = gym.make_vec(env_id, num_envs=rows, autoreset_mode=AutoresetMode.SAME_STEP, **SMALL[env_id])

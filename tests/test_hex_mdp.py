@@ -6,12 +6,16 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from edgegym.envs.user_migration.params import UserMigrationParams
 from edgegym.envs.user_migration.system import UserMigrationSystem
 from edgegym.errors import SettingsError
-from edgegym.mobility.hex_mdp import HexMdp, HopCosts, RingMdp
+from edgegym.mobility.hex_mdp import HexMdp
 from edgegym.mobility.hex_plane import pack, reflected, rotated
+from edgegym.mobility.hop_costs import HopCosts
+from edgegym.mobility.ring_mdp import RingMdp
 
 MOVE = 1.0 / 12.0
 CASES = [(ratio, discount) for ratio in (0, 1, 4, 10) for discount in (0.5, 0.9, 0.99)]
@@ -92,8 +96,8 @@ def test_simulated_discounted_cost_of_a_fixed_policy() -> None:
 def test_environment_has_the_long_run_cost_of_its_markov_chain() -> None:
     from edgegym.agents.bounds.user_migration import walked
 
-    settings = {"workload": {"kind": "hex_walk", "slots": 10_000}, "cost": {"kind": "exponential"}, "reach": 5}
-    system = UserMigrationSystem(UserMigrationParams.parse(settings))
+    values = {"workload": {"kind": "hex_walk", "slots": 10_000}, "cost": {"kind": "exponential"}, "reach": 5}
+    system = UserMigrationSystem(UserMigrationParams.parse(values))
     mdp = problem(1, 0.9, rings=5)
     for policy in (mdp.never, mdp.threshold(2)):
         found = []
@@ -104,6 +108,60 @@ def test_environment_has_the_long_run_cost_of_its_markov_chain() -> None:
             found.append(system.episode_metrics(0)["cost_per_slot"])
         error = np.std(found, ddof=1) / np.sqrt(len(found))
         assert abs(np.mean(found) - mdp.long_run_cost(policy)) < 4.0 * error
+
+
+def naive_values(rings: int, move: float, discount: float, costs: HopCosts) -> dict[tuple[int, int, int], float]:
+    """Values by cube coordinates: Bellman's equation over dictionaries, swept until nothing changes."""
+
+    def length(cell: tuple[int, int, int]) -> int:
+        return sum(map(abs, cell)) // 2
+
+    def paid(cell: tuple[int, int, int], to: tuple[int, int, int]) -> float:
+        x, y = length((cell[0] - to[0], cell[1] - to[1], cell[2] - to[2])), length(to)
+        migration = costs.beta_c + costs.beta_l * costs.mu**x if x else 0.0
+        return migration + (costs.delta_c + costs.delta_l * costs.theta**y if y else 0.0)
+
+    span = range(-rings, rings + 1)
+    cells = [(a, b, -a - b) for a in span for b in span if abs(a + b) <= rings]
+    steps = [(1, -1, 0), (1, 0, -1), (0, 1, -1), (-1, 1, 0), (-1, 0, 1), (0, -1, 1)]
+    value = dict.fromkeys(cells, 0.0)
+    change = 1.0
+    while change > 1e-9 * (1.0 - discount):
+        after = {}
+        for a in cells:
+            ends = [(a[0] + p, a[1] + q, a[2] + r) for p, q, r in steps]
+            after[a] = sum(move * value.get(end, value[a]) for end in ends) + (1.0 - 6.0 * move) * value[a]
+        new = {
+            d: min(
+                paid(d, a) + discount * after[a] for a in cells if not (length(d) == rings and length(a) == rings)
+            )
+            for d in cells
+        }
+        change = max(abs(new[d] - value[d]) for d in cells)
+        value = new
+    return value
+
+
+@settings(max_examples=12, deadline=None)
+@given(
+    st.integers(2, 3),
+    st.floats(0.0, 1.0 / 6.0),
+    st.floats(0.0, 0.95),
+    st.floats(0.0, 25.0),
+    st.floats(0.0, 1.0),
+    st.floats(0.0, 1.0),
+    st.floats(0.1, 5.0),
+)
+def test_any_settings_have_the_values_of_an_independent_solver(
+    rings: int, move: float, discount: float, ratio: float, mu: float, theta: float, delta: float
+) -> None:
+    costs = HopCosts(beta_c=1.0 + ratio, beta_l=-ratio, mu=mu, theta=theta, delta_c=delta, delta_l=-delta)
+    mdp = HexMdp(rings, move, discount, costs)
+    wanted = naive_values(rings, move, discount, costs)
+    found = optimum(mdp)
+    for (q, s), value in zip(mdp.cells.tolist(), found, strict=True):
+        assert value == pytest.approx(wanted[q, s, -q - s], abs=1e-5)
+    assert np.abs(found - mdp.value_iteration()).max() < 1e-8
 
 
 def test_bad_numbers_are_named() -> None:

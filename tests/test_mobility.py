@@ -11,10 +11,11 @@ from edgegym.errors import TraceError
 from edgegym.mobility import walks
 from edgegym.mobility.hex_plane import hops
 from edgegym.mobility.markov import fit_chain, log_loss
-from edgegym.mobility.sites import OUTSIDE, hex_layout, nearest_site, read_sites, rounded_hops
-from edgegym.mobility.traces import read_cells, read_taxis, split_users, without_short_sessions
+from edgegym.mobility.sites import OUTSIDE, hex_cover, hex_layout, nearest_site, read_sites, rounded_hops
+from edgegym.mobility.traces import Track, read_taxis, split_users
 
-COMMON = (50, 100, 10.0, 2000.0, (5.0, 15.0))
+EXTENT = np.array([2000.0, 1500.0])
+COMMON = (50, 100, 10.0, EXTENT, (5.0, 15.0))
 
 
 def test_hex_walk_moves_one_hop_in_every_direction_alike() -> None:
@@ -27,17 +28,36 @@ def test_hex_walk_moves_one_hop_in_every_direction_alike() -> None:
 
 
 @pytest.mark.parametrize("model", ["manhattan", "random_waypoint", "gauss_markov"])
-def test_users_stay_in_the_square_at_their_speed(model: str) -> None:
+def test_users_stay_in_the_rectangle_at_their_speed(model: str) -> None:
     extra = {"manhattan": (125.0, 0.3), "random_waypoint": (), "gauss_markov": (0.9,)}[model]
     at = getattr(walks, model)(np.random.default_rng(1), *COMMON, *extra)
     assert at.shape == (100, 50, 2)
     assert at.min() >= 0.0
-    assert at.max() <= 2000.0
+    assert np.all(at.max(axis=(0, 1)) <= EXTENT)
     speed = np.hypot(*np.diff(at, axis=0).transpose(2, 0, 1)) / 10.0
     assert 1.0 < speed.mean() < 16.0
     if model == "manhattan":
         assert np.all(np.min(np.abs(at / 125.0 - np.round(at / 125.0)), axis=-1) < 1e-6)
         assert np.all(speed <= 15.0 + 1e-6)
+
+
+@pytest.mark.parametrize("model", ["manhattan", "random_waypoint", "gauss_markov"])
+def test_users_begin_where_they_are_told(model: str) -> None:
+    extra = {"manhattan": (125.0, 0.3), "random_waypoint": (), "gauss_markov": (0.9,)}[model]
+    start = np.random.default_rng(3).uniform(0.0, EXTENT, (50, 2))
+    at = getattr(walks, model)(np.random.default_rng(1), *COMMON, *extra, start)[0]
+    off = 0.5 * 125.0 if model == "manhattan" else 0.0
+    assert np.abs(at - start).max() <= off + 1e-9
+
+
+def test_hexagons_cover_their_rectangle() -> None:
+    rng = np.random.default_rng(0)
+    for size in ((0.0, 0.0), (1300.0, 200.0), (210.0, 2900.0)):
+        centres = hex_cover(np.array([-50.0, 20.0]), np.array([-50.0, 20.0]) + size, 200.0)
+        points = np.array([-50.0, 20.0]) + rng.random((500, 2)) * size
+        assert np.all(nearest_site(points, centres, 200.0 / np.sqrt(3.0) + 1e-9) >= 0)
+        apart = np.hypot(*(centres[:, None] - centres).transpose(2, 0, 1))
+        assert np.all(apart[apart > 0] > 200.0 - 1e-9)
 
 
 def test_nearest_site_leaves_out_who_is_outside() -> None:
@@ -56,27 +76,13 @@ def test_chain_learns_a_deterministic_tour() -> None:
 
 
 def test_gaps_end_sessions_and_short_ones_are_left_out() -> None:
-    column = np.array([1, 1, -1, 2, 2, 2, -1], np.int32)[:, None]
-    assert without_short_sessions(column, 3)[:, 0].tolist() == [-1, -1, -1, 2, 2, 2, -1]
+    track = Track(np.array([0, 1, 3, 4, 5, 6, 7]), np.array([1, 1, 2, 2, 2, OUTSIDE, 1], np.int32))
+    left = track.without_short_sessions(3)
+    assert left.slot.tolist() == [3, 4, 5, 6]
+    assert left.cell.tolist() == [2, 2, 2, OUTSIDE]
     parts = [set(split_users(10, part, 0).tolist()) for part in ((0.0, 0.6), (0.6, 0.8), (0.8, 1.0))]
     assert [len(part) for part in parts] == [6, 2, 2]
     assert set.union(*parts) == set(range(10))
-
-
-@pytest.mark.parametrize(
-    "text", ["slot,user\n", "slot,user,cell\n0,0,9\n", "slot,user,cell\n0,x,0\n", "slot,user,cell\n"]
-)
-def test_tables_of_cells_say_what_is_wrong(tmp_path: Path, text: str) -> None:
-    path = tmp_path / "cells.csv"
-    path.write_text(text)
-    with pytest.raises(TraceError, match=r"cells\.csv"):
-        read_cells(path, np.zeros((3, 2)), 60.0)
-
-
-def test_missing_slots_of_a_table_are_gaps(tmp_path: Path) -> None:
-    path = tmp_path / "cells.csv"
-    path.write_text("slot,user,cell\n0,0,1\n2,0,2\n")
-    assert read_cells(path, np.zeros((3, 2)), 60.0).cell[:, 0].tolist() == [1, -1, 2]
 
 
 def test_damaged_archives_are_named(tmp_path: Path) -> None:
@@ -87,11 +93,30 @@ def test_damaged_archives_are_named(tmp_path: Path) -> None:
 
 
 def test_taxis_have_the_published_metric(data_folder: Path) -> None:
-    trace = read_taxis(data_folder / "mobility/sf_taxi/sf_taxi_cells_20080531.npz")
-    distance = rounded_hops(trace.site, 0.01)
+    taxis = read_taxis(data_folder / "mobility/sf_taxi/sf_taxi_cells_20080531.npz")
+    distance = rounded_hops(taxis.sites.position, 0.01)
     assert (distance.max(), distance[distance > 0].min()) == (38, 2)
-    assert (without_short_sessions(trace.cell, 10) != OUTSIDE).sum() == 229_396
+    assert sum(len(track.without_short_sessions(10).slot) for track in taxis.tracks) == 229_396
 
 
 def test_melbourne_has_125_sites(data_folder: Path) -> None:
-    assert read_sites(data_folder / "mobility/eua/site-optus-melbCBD.csv").shape == (125, 2)
+    sites = read_sites(data_folder / "mobility/eua/site-optus-melbCBD.csv")
+    assert (len(sites.name), sites.name[0], sites.degrees) == (125, "10003026", True)
+
+
+@pytest.mark.parametrize(
+    ("text", "wrong"),
+    [
+        ("a,b\n1,2\n", "latitude and longitude, or x_m and y_m, are needed; neither"),
+        ("lat,lon,x,y\n1,2,3,4\n", "needed; both"),
+        ("lat,lon\n1,2\n91,2\n", "line 3: latitude 91"),
+        ("x,y\n1,2\n\n1,nan\n", "line 4: y is 'nan'"),
+        ("x,y\n1,2\n1\n", "line 3: has 1 fields, the head line 2"),
+        ("x,y\n", "holds no rows"),
+    ],
+)
+def test_tables_of_sites_say_what_is_wrong(tmp_path: Path, text: str, wrong: str) -> None:
+    path = tmp_path / "sites.csv"
+    path.write_text(text)
+    with pytest.raises(TraceError, match=rf"sites\.csv.*{wrong}"):
+        read_sites(path)

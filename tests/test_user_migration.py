@@ -47,7 +47,7 @@ def play(system: UserMigrationSystem, seed: int, rng: np.random.Generator, optio
 def test_viterbi_is_the_best_of_all_ways(seed: int, slots: int, sites: int) -> None:
     rng = np.random.default_rng(seed)
     cell = rng.integers(-1, sites, slots).astype(np.int32)
-    near, move, handover = rng.random((sites, sites)), rng.random((sites, sites)), 0.3 * rng.random()
+    near, move, handover = rng.random((sites, sites)), rng.random((sites, sites)), 4.0 * rng.random() ** 3
     move = move + move.T
     np.fill_diagonal(move, 0.0)
     best = np.inf
@@ -62,6 +62,73 @@ def test_viterbi_is_the_best_of_all_ways(seed: int, slots: int, sites: int) -> N
             cost += near[cell[t], site] + (move[before, site] if site != before else handed)
         best = min(best, cost)
     assert plan(cell, near, move, handover)[1] == pytest.approx(best, abs=1e-12)
+
+
+def naive_optimum(cell: np.ndarray, near: np.ndarray, move: np.ndarray, handover: float) -> float:
+    """Forward dynamic programme over a layered graph, one session after the other."""
+    total, value = 0.0, None
+    for t, here in enumerate(cell):
+        if here < 0:
+            continue
+        new = t == 0 or cell[t - 1] < 0
+        step = move + np.diag(np.full(len(move), 0.0 if new or cell[t - 1] == here else handover))
+        if new:
+            total += 0.0 if value is None else value.min()
+            value = step[here]
+        else:
+            value = (value[:, None] + step).min(axis=0)
+        value = value + near[here]
+    return float(total + (0.0 if value is None else value.min()))
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.integers(0, 2**32 - 1),
+    st.integers(1, 60),
+    st.integers(2, 40),
+    st.sampled_from(["uniform", "constant", "hops", "dear"]),
+    st.sampled_from([0.0, 0.05, 9.0]),
+)
+def test_viterbi_agrees_with_a_forward_programme(seed: int, slots: int, sites: int, kind: str, handover: float) -> None:
+    rng = np.random.default_rng(seed)
+    near = rng.random((sites, sites)) * rng.choice([0.01, 1.0, 100.0])
+    apart = np.abs(np.subtract.outer(np.arange(sites), np.arange(sites)))
+    move = {
+        "uniform": lambda: (lambda m: m + m.T)(rng.random((sites, sites))),
+        "constant": lambda: np.full((sites, sites), 0.3),
+        "hops": lambda: 2.0 - 0.8**apart,
+        "dear": lambda: 1.0 + 50.0 * (lambda m: m + m.T)(rng.random((sites, sites)) ** 4),
+    }[kind]()
+    np.fill_diagonal(move, 0.0)
+    cell = np.where(rng.random(slots) < 0.1, -1, rng.integers(0, sites, slots)).astype(np.int32)
+    assert plan(cell, near, move, handover)[1] == pytest.approx(naive_optimum(cell, near, move, handover), rel=1e-9)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_viterbi_is_exact_at_full_size_where_nothing_is_pruned(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    near, move = 0.01 * rng.random((200, 200)), 1.0 + rng.random((200, 200))
+    move = move + move.T
+    np.fill_diagonal(move, 0.0)
+    cell = rng.integers(0, 200, 100).astype(np.int32)
+    assert plan(cell, near, move, 0.05)[1] == pytest.approx(naive_optimum(cell, near, move, 0.05), rel=1e-12)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 10_000), st.integers(2, 30), st.floats(0.0, 20.0), st.sampled_from(["manhattan", "gauss_markov"]))
+def test_no_plan_and_no_policy_beats_the_clairvoyant_optimum(seed: int, slots: int, ratio: float, model: str) -> None:
+    cost = {"kind": "exponential", "beta_c": 1.0 + ratio, "beta_l": -ratio}
+    system = make(cost=cost, workload={"kind": "city", "model": model, "users": 4, "slots": slots, "rings": 1})
+    rng, episode = np.random.default_rng(seed), system.episode(seed, {})
+    system.begin(0, seed, {})
+    best = -system.follow(0, clairvoyant_plan(system, episode))
+    for lazy in (0.0, 0.5, 0.95):
+        drawn = rng.integers(0, 7, episode.place.shape)
+        kept = np.where(rng.random(drawn.shape) < lazy, episode.place[0], drawn)
+        system.begin(0, seed, {})
+        assert -system.follow(0, kept) >= best - 1e-9
+    found = play(system, seed, rng)
+    assert found["cost_per_slot"] * found["user_slots"] >= best - 1e-9
 
 
 @settings(max_examples=15, deadline=None)

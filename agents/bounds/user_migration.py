@@ -22,6 +22,7 @@ from edgegym.envs.user_migration.system import UserMigrationSystem
 from edgegym.envs.user_migration.viterbi import plan
 from edgegym.envs.user_migration.workload import Episode
 from edgegym.mobility.hex_plane import hops
+from edgegym.mobility.markov import relax
 
 ROUNDS = 30
 """Subgradient steps of the relaxation."""
@@ -102,19 +103,14 @@ def _priced_way(cell, near, move, handover, price):  # type: ignore[no-untyped-d
     A session may start anywhere without paying, which never costs more than where the room is.
     """
     slots, sites = len(cell), len(move)
-    after, total, way, cost = np.zeros((slots, sites)), np.empty(sites), np.full(slots, -1), 0.0
+    after, way, cost = np.zeros((slots, sites)), np.full(slots, -1), 0.0
     for t in range(slots - 2, -1, -1):
         if cell[t] < 0 or cell[t + 1] < 0:
             continue
         handed = handover if cell[t + 1] != cell[t] else 0.0
-        for s in range(sites):
-            total[s] = near[cell[t + 1], s] + price[t + 1, s] + after[t + 1, s]
-        for s in range(sites):
-            least = total[s] + handed
-            for to in range(sites):
-                if to != s and move[s, to] + total[to] < least:
-                    least = move[s, to] + total[to]
-            after[t, s] = least
+        total = near[cell[t + 1]] + price[t + 1] + after[t + 1]
+        after[t] = total + handed
+        relax(total, move, after[t])
     site = -1
     for t in range(slots):
         if cell[t] < 0:

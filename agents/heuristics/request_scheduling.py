@@ -6,8 +6,9 @@ holds a request back unless its description says so.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -21,11 +22,13 @@ from edgegym.agents.heuristics.dispatching import (
     WeightedRandom,
     served,
 )
-from edgegym.decision.policy import Policy, ScorePolicy
+from edgegym.decision.policy import EpisodeResult, PlayingPolicy, Policy, ScorePolicy
 from edgegym.decision.spaces import Columns
 from edgegym.decision.system import System
 from edgegym.envs.request_scheduling.system import RequestSchedulingSystem
+from edgegym.evaluation.harness import Task, run_episodes
 
+ENV = "EdgeGym/RequestScheduling-v0"
 Progress = Callable[[str, float], None]
 
 
@@ -54,6 +57,26 @@ def most_accurate_feasible(c: Columns) -> Array:
     return np.where(c.feasible > 0.0, c.accuracy + LESS * (1.0 - c.finish), LAST_RESORT * (1.0 - c.reject))
 
 
+class EarliestDeadlineFirst(PlayingPolicy):
+    """EDF: whoever is due first is served first (C. Liu and J. Layland, Journal of the ACM 20(1), 1973).
+
+    It is an order of service, not a choice of servers, so this policy plays the same system with the order
+    ``"edf"`` in every server, whatever the settings say, and sends each request where it is expected to finish first.
+    Nothing is interrupted and nothing rejected. "SED" in the same system differs by the order of service alone.
+    """
+
+    name = "EDF"
+    description = "the shortest expected delay, in front of servers that serve the earliest deadline first"
+
+    def play(self, system: System, workload_seed: int, options: Mapping[str, Any]) -> EpisodeResult:
+        """Play the episode with that order in the servers."""
+        assert isinstance(system, RequestSchedulingSystem)
+        settings = system.params.model_dump(mode="json")
+        settings["discipline"]["order"] = "edf"
+        policy = ScorePolicy("SED", shortest_expected_delay)
+        return run_episodes(Task(ENV, settings), policy, [workload_seed], options)[0]
+
+
 def heuristics(system: System | None = None) -> list[Policy]:
     """All that need no fitting; in a system without deadlines none that asks for them."""
     dispatching: list[Policy] = [
@@ -72,6 +95,7 @@ def heuristics(system: System | None = None) -> list[Policy]:
         *dispatching,
         ScorePolicy("Earliest feasible", earliest_feasible),
         ScorePolicy("Most accurate feasible", most_accurate_feasible),
+        EarliestDeadlineFirst(),
     ]
 
 

@@ -13,9 +13,11 @@ from edgegym.decision.policy import EpisodeResult, PlayingPolicy, Policy, ScoreP
 from edgegym.decision.spaces import Columns
 from edgegym.decision.system import System
 from edgegym.envs.user_migration.columns import HOPS
-from edgegym.envs.user_migration.params import HexWalkSettings
 from edgegym.envs.user_migration.system import UserMigrationSystem
-from edgegym.mobility.hex_mdp import HexMdp, HopCosts, RingMdp
+from edgegym.envs.user_migration.workload_settings import HexWalkSettings
+from edgegym.mobility.hex_mdp import HexMdp
+from edgegym.mobility.hop_costs import HopCosts
+from edgegym.mobility.ring_mdp import RingMdp
 
 FAR = 20
 """Rings of the one-dimensional problem over real cells, and where Never moves after all, as in the published runs."""

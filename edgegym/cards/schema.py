@@ -130,6 +130,8 @@ class LinkCard(Card):
     """Share of the packets that are lost; left out where nobody measured it."""
     radio: RadioPower | None = None
     """What a phone on this link draws."""
+    j_per_byte: float | None = Field(default=None, ge=0, allow_inf_nan=False)
+    """Energy that the link's equipment spends on each byte, joules; left out where nobody stated it."""
 
     @model_validator(mode="after")
     def _dynamics_have_a_law(self) -> Self:

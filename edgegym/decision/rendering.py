@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgegym.decision.system import Decisions, System
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 
 def draw(system: System, decisions: Decisions, row: int, render_mode: str | None) -> Any:
@@ -42,21 +45,29 @@ def _allowed(decisions: Decisions, row: int) -> NDArray[np.int64]:
 
 
 def _image(system: System, decisions: Decisions, row: int) -> NDArray[np.uint8]:
-    """Heat map of the candidate columns, with the episode's metrics so far in the title."""
+    """The family's picture, if it has one, and a heat map of the candidate columns under the metrics so far."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(8, 5), dpi=80, layout="constrained")
+    figure = Figure(figsize=(14, 6), dpi=80, layout="constrained")
     canvas = FigureCanvasAgg(figure)
-    axes = figure.subplots()
+    picture, columns = figure.subplots(1, 2, width_ratios=(1, 1.2))
+    if not system.draw(row, picture):
+        picture.remove()
+        figure.set_size_inches(8, 5)
+    _draw_columns(system, decisions, row, columns)
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3].copy()
+
+
+def _draw_columns(system: System, decisions: Decisions, row: int, axes: Axes) -> None:
     shown = np.where(decisions.mask[row][:, None] > 0, decisions.candidates[row], np.nan).T
-    picture = axes.imshow(shown, aspect="auto", vmin=0.0, vmax=1.0, cmap="viridis")
+    map_of_columns = axes.imshow(shown, aspect="auto", vmin=0.0, vmax=1.0, cmap="viridis")
     axes.set_yticks(range(len(system.candidate_features)), system.candidate_features, fontsize=8)
-    axes.set_xticks(range(system.num_candidates))
+    # Labels of many candidates would run into each other.
+    axes.set_xticks(range(0, system.num_candidates, 1 + system.num_candidates // 20))
     axes.set_xlabel("candidate (0 = fallback; blank = masked)")
     names = [metric.name for metric in system.metrics[:3]]
     metrics = system.episode_metrics(row)
     axes.set_title("   ".join(f"{name} {metrics[name]:.4g}" for name in names), fontsize=10)
-    figure.colorbar(picture, ax=axes, label="scaled column")
-    canvas.draw()
-    return np.asarray(canvas.buffer_rgba())[..., :3].copy()
+    axes.figure.colorbar(map_of_columns, ax=axes, label="scaled column")

@@ -10,7 +10,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,9 @@ from numpy.typing import NDArray
 from edgegym.decision.metrics import Metric
 from edgegym.errors import SettingsError, unknown
 from edgegym.settings import Settings, merged
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 FALLBACK = 0
 """The candidate that is always allowed: admit nothing, reject, stay, run locally."""
@@ -115,6 +118,14 @@ class System(ABC):
     def episode_series(self, row: int) -> dict[str, NDArray[np.float64]]:
         """Named curves over the row's episode so far, for the family's pictures; none by default."""
         return {}
+
+    def draw(self, row: int, axes: Axes) -> bool:
+        """Draw the row's state into matplotlib axes, for pictures of the environment.
+
+        Returns:
+            Whether there is such a picture; by default there is none.
+        """
+        return False
 
     def provenance(self) -> dict[str, str]:
         """Where the costs and the workload come from: cards and traces with their sources, for reports."""

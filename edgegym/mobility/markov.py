@@ -72,19 +72,26 @@ def log_loss(chain: MarkovChain, trace: NDArray[np.int32]) -> float:
 
 def _triples(trace: NDArray[np.int32]) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
     """Cell before (the last other cell of the session, at first the same), cell, and cell of the next slot."""
+    before = cells_before(trace)
+    known = (trace[:-1] != OUTSIDE) & (trace[1:] != OUTSIDE)
+    return before[:-1][known], trace[:-1][known].astype(np.int64), trace[1:][known].astype(np.int64)
+
+
+def cells_before(trace: NDArray[np.int32]) -> NDArray[np.int64]:
+    """(slots, users) the last other cell of the session, at first the same; -1 or anything while a user is away."""
     before = np.full(trace.shape, OUTSIDE, np.int64)
     before[0] = trace[0]
     for t in range(1, len(trace)):
         last, here = trace[t - 1], trace[t]
         before[t] = np.where(last == OUTSIDE, here, np.where(here == last, before[t - 1], last))
-    known = (trace[:-1] != OUTSIDE) & (trace[1:] != OUTSIDE)
-    return before[:-1][known], trace[:-1][known].astype(np.int64), trace[1:][known].astype(np.int64)
+    return before
 
 
 def continuation(
     chain: MarkovChain,
     near: NDArray[np.float64],
     move: NDArray[np.float64],
+    handover: float,
     discount: float,
     tolerance: float = 1e-3,
 ) -> NDArray[np.float64]:
@@ -93,7 +100,8 @@ def continuation(
     Args:
         chain: how users move.
         near: (cells, sites) cost of a slot in a cell with the service at a site.
-        move: (sites, sites) cost of a migration.
+        move: (sites, sites) cost of a migration, symmetric, 0 on the diagonal.
+        handover: cost of staying in a slot in which the cell changed.
         discount: gamma below 1.
         tolerance: largest change at which iteration stops.
 
@@ -101,18 +109,38 @@ def continuation(
         (states, sites) float64.
     """
     t = chain.transition
-    return _continuation(t.indptr, t.indices, t.data, chain.cell, near, move, discount, tolerance)
+    return _continuation(t.indptr, t.indices, t.data, chain.cell, near, move, handover, discount, tolerance)
+
+
+@njit(cache=True)
+def arrival(
+    cell: NDArray[np.int32],
+    near: NDArray[np.float64],
+    move: NDArray[np.float64],
+    handover: float,
+    after: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """(states, sites) least cost of a slot and to go, by the site before its decision, ``handover`` if none is made.
+
+    ``cell`` (states,) are the chain's and ``after`` (states, sites) what :func:`continuation` gave.
+    """
+    value = np.empty_like(after)
+    for x in range(len(cell)):
+        total = near[cell[x]] + after[x]
+        value[x] = total + handover
+        relax(total, move, value[x])
+    return value
 
 
 @njit(cache=True)
 def relax(total: NDArray[np.float64], move: NDArray[np.float64], best: NDArray[np.float64]) -> None:
     """Lower best[s] to the least total[to] + move[s, to] over the other sites.
 
-    Whatever ``to`` costs, moving to the cheapest site costs at most ``enough``, so sites beyond it are passed over.
-    ``move`` is symmetric, and its rows run along memory.
+    With the cheapest site alone no site is left at more than ``enough``, so sites beyond that are passed over. ``move``
+    is symmetric, and its rows run along memory.
     """
     cheapest = total.argmin()
-    enough = total[cheapest] + move[cheapest].max()
+    enough = max(total[cheapest] + move[cheapest].max(), best[cheapest])
     for to in range(len(total)):
         value, way = total[to], move[to]
         if to != cheapest and value >= enough:
@@ -125,20 +153,19 @@ def relax(total: NDArray[np.float64], move: NDArray[np.float64], best: NDArray[n
 
 
 @njit(cache=True)
-def _continuation(indptr, indices, data, cell, near, move, discount, tolerance):  # type: ignore[no-untyped-def]
+def _continuation(indptr, indices, data, cell, near, move, handover, discount, tolerance):  # type: ignore[no-untyped-def]
     states, sites = len(cell), len(move)
-    after, value, expected = np.zeros((states, sites)), np.empty((states, sites)), np.empty(sites)
+    after, expected = np.zeros((states, sites)), np.empty(sites)
     change = tolerance + 1.0
     while change > tolerance:
         change = 0.0
-        for x in range(states):
-            total = near[cell[x]] + after[x]
-            value[x] = total
-            relax(total, move, value[x])
+        stayed = arrival(cell, near, move, 0.0, after)
+        entered = arrival(cell, near, move, handover, after) if handover > 0.0 else stayed
         for x in range(states):
             expected[:] = 0.0
             for k in range(indptr[x], indptr[x + 1]):
-                weight, row = discount * data[k], value[indices[k]]
+                weight, to = discount * data[k], indices[k]
+                row = stayed[to] if to == x else entered[to]
                 for s in range(sites):
                     expected[s] += weight * row[s]
             for s in range(sites):

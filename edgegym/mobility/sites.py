@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import csv
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -10,12 +11,56 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from edgegym.errors import TraceError
+from edgegym.mobility.csv_table import CsvTable, read_table
 from edgegym.mobility.hex_plane import disc
 
 METRES_PER_DEGREE = 111_195.0
 """Of latitude, on a sphere with the mean radius of the earth, 6,371 km."""
 OUTSIDE = -1
 """Cell of a user that no site covers, or of whom nothing is known."""
+
+
+@dataclass(frozen=True, eq=False)
+class Sites:
+    """Where the sites are.
+
+    Attributes:
+        name: (sites,) what files call them; their numbers from 0 on where nobody named them.
+        position: (sites, 2) metres x and y, or degrees latitude and longitude.
+        degrees: whether they are degrees.
+    """
+
+    name: tuple[str, ...]
+    position: NDArray[np.float64]
+    degrees: bool
+
+    @classmethod
+    def of_metres(cls, xy: NDArray[np.float64]) -> Sites:
+        """Sites without names at (sites, 2) metres."""
+        return cls(tuple(str(site) for site in range(len(xy))), xy, degrees=False)
+
+    @cached_property
+    def metres(self) -> NDArray[np.float64]:
+        """(sites, 2) metres x and y from the lower left corner of the map."""
+        return self.in_metres(self.position)
+
+    def in_metres(self, position: NDArray[np.float64]) -> NDArray[np.float64]:
+        """(n, 2) positions of the sites' kind in metres from the lower left corner of the sites' map."""
+        origin = self.position.min(axis=0)
+        return to_metres(position, origin) if self.degrees else position - origin
+
+    @cached_property
+    def number(self) -> dict[str, int]:
+        """Index of each site by its name.
+
+        Raises:
+            TraceError: if two have the same one.
+        """
+        found = {name: site for site, name in enumerate(self.name)}
+        if len(found) < len(self.name):
+            twice = next(name for site, name in enumerate(self.name) if found[name] != site)
+            raise TraceError(f"site {twice!r} stands in the list of sites twice; names must tell sites apart.")
+        return found
 
 
 def hex_layout(rings: int, spacing_m: float) -> NDArray[np.float64]:
@@ -25,6 +70,20 @@ def hex_layout(rings: int, spacing_m: float) -> NDArray[np.float64]:
     y = spacing_m * np.sqrt(0.75) * cells[:, 1]
     xy = np.stack([x, y], axis=1)
     return np.asarray(xy - xy.min(axis=0))
+
+
+def hex_cover(low: NDArray[np.float64], high: NDArray[np.float64], spacing_m: float) -> NDArray[np.float64]:
+    """(sites, 2) centres of hexagons over a rectangle: no point of it is farther than spacing / sqrt(3) from one.
+
+    Args:
+        low: (2,) metres, its lower left corner.
+        high: (2,) its upper right one.
+        spacing_m: between neighbouring centres.
+    """
+    columns, rows = np.ceil((high - low) / (spacing_m * np.array([1.0, np.sqrt(0.75)])) + (0.5, 0.0)).astype(np.int64)
+    row, column = np.divmod(np.arange((rows + 1) * (columns + 1)), columns + 1)
+    x = low[0] + spacing_m * (column - 0.5 * (row % 2))
+    return np.stack([x, low[1] + spacing_m * np.sqrt(0.75) * row], axis=1)
 
 
 def to_metres(latlon: NDArray[np.float64], origin: NDArray[np.float64] | None = None) -> NDArray[np.float64]:
@@ -53,31 +112,43 @@ def rounded_hops(points: NDArray[np.float64], unit: float) -> NDArray[np.int64]:
     return np.where(np.abs(distance - near) < 1e-8, near, np.ceil(distance)).astype(np.int64)
 
 
-def read_sites(path: Path, latitude: str = "LATITUDE", longitude: str = "LONGITUDE") -> NDArray[np.float64]:
-    """(sites, 2) degrees from a CSV file; the defaults are the columns of the EUA data sets.
+def read_sites(path: Path) -> Sites:
+    """Sites from a CSV file with a head line.
 
-    OpenCellID files have the columns ``lat`` and ``lon``.
+    Columns are ``latitude`` and ``longitude`` (or ``lat``, ``lon``) in degrees, or ``x_m`` and ``y_m`` (or ``x``,
+    ``y``) in metres; ``site``, ``site_id`` or ``cell`` may name them. So the EUA data sets and OpenCellID are read.
 
     Raises:
         TraceError: for a file that cannot be read, has no such columns, no rows, or a value that is no coordinate.
     """
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            reader = csv.DictReader(file)
-            missing = [name for name in (latitude, longitude) if name not in (reader.fieldnames or ())]
-            if missing:
-                raise TraceError(f"{path}: no column {missing[0]!r} (found {', '.join(reader.fieldnames or ())}).")
-            rows = [(row[latitude], row[longitude]) for row in reader]
-    except (OSError, UnicodeDecodeError) as error:
-        raise TraceError(f"{path}: cannot be read ({error}).") from None
-    return _coordinates(path, rows)
+    table = read_table(path)
+    position, degrees = read_positions(table)
+    names = table.texts("site") if table.has("site") else [str(row) for row in range(len(position))]
+    return Sites(tuple(names), position, degrees)
 
 
-def _coordinates(path: Path, rows: list[tuple[str, str]]) -> NDArray[np.float64]:
-    try:
-        found = np.array(rows, np.float64).reshape(-1, 2)
-    except ValueError as error:
-        raise TraceError(f"{path}: {error}; degrees are needed.") from None
-    if not len(found) or not (np.isfinite(found).all() and (np.abs(found) <= (90.0, 180.0)).all()):
-        raise TraceError(f"{path}: rows of latitude (-90 to 90) and longitude (-180 to 180) are needed.")
-    return found
+def read_positions(table: CsvTable) -> tuple[NDArray[np.float64], bool]:
+    """(rows, 2) the positions of a table, and whether they are degrees.
+
+    Raises:
+        TraceError: if there are none, both metres and degrees, or a value that is no coordinate.
+    """
+    degrees, metres = table.has("latitude", "longitude"), table.has("x_m", "y_m")
+    if degrees == metres:
+        found = "both" if degrees else "neither"
+        raise TraceError(
+            f"{table.path}: columns latitude and longitude, or x_m and y_m, are needed; {found} found in the head line "
+            f"({', '.join(table.columns)})."
+        )
+    columns = ("latitude", "longitude") if degrees else ("x_m", "y_m")
+    position = np.stack([table.numbers(name) for name in columns], axis=1)
+    if degrees:
+        wrong = np.flatnonzero((np.abs(position) > (90.0, 180.0)).any(axis=1))
+        if len(wrong):
+            row = int(wrong[0])
+            raise table.wrong(
+                row,
+                f"latitude {position[row, 0]:g} and longitude {position[row, 1]:g} are no position on earth; degrees "
+                "from -90 to 90 and -180 to 180 are needed",
+            )
+    return position, degrees

@@ -1,9 +1,9 @@
-"""Readers of recorded mobility: the San Francisco taxis over real cells, and a user's own table of cells."""
+"""Recorded mobility: who was in which cell, slot by slot; sessions, parts of the users, the San Francisco taxis."""
 
 from __future__ import annotations
 
-import csv
 import zipfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,25 +11,53 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgegym.errors import TraceError
-from edgegym.mobility.sites import OUTSIDE
+from edgegym.mobility.motion import Walks
+from edgegym.mobility.sites import OUTSIDE, Sites
 
 
 @dataclass(frozen=True)
-class CellTrace:
-    """Who was in which cell.
+class Track:
+    """One recorded user.
 
     Attributes:
-        cell: (slots, users) int32, index of the cell, or -1 while a user is off, outside every cell, or not recorded.
-        site: (cells, 2) degrees latitude and longitude.
-        slot_s: length of a slot, seconds.
+        slot: (n,) int64, growing: the slots in which it is known where the user is. What is between is a gap.
+        cell: (n,) int32, -1 where the user is beyond every cell.
+        position: (n, 2) on the map of the sites, or None where only cells are known.
     """
 
+    slot: NDArray[np.int64]
     cell: NDArray[np.int32]
-    site: NDArray[np.float64]
+    position: NDArray[np.float64] | None = None
+
+    def part(self, kept: NDArray[np.bool_]) -> Track:
+        """The track in some of its slots (n,)."""
+        return Track(self.slot[kept], self.cell[kept], None if self.position is None else self.position[kept])
+
+    def without_short_sessions(self, least: int) -> Track:
+        """The track without sessions of fewer than ``least`` slots; what is beyond every cell belongs to none."""
+        ends = np.flatnonzero((np.diff(self.slot) > 1) | (np.diff(self.cell == OUTSIDE))) + 1
+        run = np.searchsorted(ends, np.arange(len(self.slot)), side="right")
+        return self.part((np.bincount(run)[run] >= least) | (self.cell == OUTSIDE)) if len(self.slot) else self
+
+
+@dataclass(frozen=True)
+class Recording:
+    """Recorded users.
+
+    Attributes:
+        tracks: one a user.
+        sites: of the cells.
+        slot_s: length of a slot, seconds.
+        slots: length of the recording; None where slots without anybody mean nothing.
+    """
+
+    tracks: tuple[Track, ...]
+    sites: Sites
     slot_s: float
+    slots: int | None = None
 
 
-def read_taxis(path: Path) -> CellTrace:
+def read_taxis(path: Path) -> Recording:
     """San Francisco taxis: ``cell_of_user`` (slots, users) with 0 for off, ``cell_latlon`` and ``slot_seconds``.
 
     Raises:
@@ -48,50 +76,49 @@ def read_taxis(path: Path) -> CellTrace:
         raise TraceError(f"{path}: cannot be read as .npz ({error}).") from None
     if cell.ndim != 2 or site.ndim != 2 or site.shape[1] != 2 or cell.max(initial=0) > len(site):
         raise TraceError(f"{path}: shapes {cell.shape} and {site.shape}; cells 1 to {len(site)} need positions.")
-    return CellTrace(cell.astype(np.int32) - 1, site.astype(np.float64), float(slot_s))
+    columns = cell.T.astype(np.int32) - 1
+    tracks = tuple(Track(np.flatnonzero(column != OUTSIDE), column[column != OUTSIDE]) for column in columns)
+    numbers = tuple(str(number) for number in range(1, 1 + len(site)))
+    return Recording(tracks, Sites(numbers, site.astype(np.float64), degrees=True), float(slot_s), len(cell))
 
 
-def read_cells(path: Path, site: NDArray[np.float64], slot_s: float) -> CellTrace:
-    """A table ``slot,user,cell`` (whole numbers from 0 on, with a head line); what is not in it is a gap.
+def together(tracks: Sequence[Track], slots: int | None = None) -> Walks:
+    """Users of one clock side by side.
 
-    Raises:
-        TraceError: naming the line, for a cell without a position or a number that is none.
+    Args:
+        tracks: of the users.
+        slots: of the recording, all of which are kept; if left out, slots in which nobody is there are left out but for
+            one between two others.
     """
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            reader = csv.DictReader(file)
-            if not {"slot", "user", "cell"} <= set(reader.fieldnames or ()):
-                raise TraceError(f"{path}: the head line must name slot, user and cell.")
-            rows = [_row(path, line, row, len(site)) for line, row in enumerate(reader, 2)]
-    except (OSError, UnicodeDecodeError) as error:
-        raise TraceError(f"{path}: cannot be read ({error}).") from None
-    if not rows:
-        raise TraceError(f"{path}: holds no rows.")
-    slot, user, place = np.array(rows).T
-    cell = np.full((slot.max() + 1, user.max() + 1), OUTSIDE, np.int32)
-    cell[slot, user] = place
-    return CellTrace(cell, site, slot_s)
+    if slots is None:
+        present = np.unique(np.concatenate([track.slot for track in tracks]))
+        place = np.arange(len(present)) + np.r_[0, np.cumsum(np.diff(present) > 1)] if len(present) else present
+        slots = int(place[-1]) + 1 if len(place) else 1
+        rows = [place[np.searchsorted(present, track.slot)] for track in tracks]
+    else:
+        rows = [track.slot for track in tracks]
+    cell = np.full((slots, len(tracks)), OUTSIDE, np.int32)
+    position = None if tracks[0].position is None else np.full((*cell.shape, 2), np.nan)
+    outside = np.zeros(slots, np.int64)
+    for u, (row, track) in enumerate(zip(rows, tracks, strict=True)):
+        cell[row, u] = track.cell
+        outside[row] += track.cell == OUTSIDE
+        if position is not None:
+            position[row, u] = track.position
+    return Walks(cell, position, outside)
 
 
-def _row(path: Path, line: int, row: dict[str, str], cells: int) -> tuple[int, int, int]:
-    try:
-        slot, user, cell = (int(row[name]) for name in ("slot", "user", "cell"))
-    except (TypeError, ValueError):
-        raise TraceError(f"{path}, line {line}: slot, user and cell must be whole numbers.") from None
-    if slot < 0 or user < 0 or not 0 <= cell < cells:
-        raise TraceError(f"{path}, line {line}: cell {cell} is none of the {cells} cells, or a number is negative.")
-    return slot, user, cell
-
-
-def without_short_sessions(cell: NDArray[np.int32], least: int) -> NDArray[np.int32]:
-    """The trace without sessions (runs of slots between gaps) of fewer than ``least`` slots."""
-    found = cell.copy()
-    for column in found.T:
-        edges = np.flatnonzero(np.diff(np.r_[False, column != OUTSIDE, False]))
-        for start, stop in edges.reshape(-1, 2):
-            if stop - start < least:
-                column[start:stop] = OUTSIDE
-    return found
+def apart(tracks: Sequence[Track]) -> Walks:
+    """Users side by side who need not share a clock: each from its first slot on, without its long gaps."""
+    walks = [together([track]) for track in tracks]
+    slots = max(len(walk.cell) for walk in walks)
+    cell = np.full((slots, len(walks)), OUTSIDE, np.int32)
+    position = None if walks[0].position is None else np.full((*cell.shape, 2), np.nan)
+    for u, walk in enumerate(walks):
+        cell[: len(walk.cell), u] = walk.cell[:, 0]
+        if position is not None and walk.position is not None:
+            position[: len(walk.cell), u] = walk.position[:, 0]
+    return Walks(cell, position)
 
 
 def split_users(users: int, part: tuple[float, float], seed: int) -> NDArray[np.int64]:

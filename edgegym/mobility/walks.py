@@ -1,7 +1,8 @@
 """Generated mobility: hex walk, Manhattan grid, random waypoint and Gauss-Markov, for many users at once.
 
 Models as surveyed by T. Camp, J. Boleng and V. Davies, "A survey of mobility models for ad hoc network research"
-(Wireless Communications and Mobile Computing 2(5), 2002). All positions lie in a square [0, side]^2, in metres.
+(Wireless Communications and Mobile Computing 2(5), 2002). All positions lie in a rectangle from the origin to
+``extent_m`` (2,). Users begin anywhere in it, or at ``start`` (users, 2).
 """
 
 from __future__ import annotations
@@ -28,17 +29,19 @@ def manhattan(
     users: int,
     slots: int,
     slot_s: float,
-    side_m: float,
+    extent_m: NDArray[np.float64],
     speed_m_s: tuple[float, float],
     block_m: float,
     turn: float,
+    start: NDArray[np.float64] | None = None,
 ) -> Positions:
     """Along the streets of a grid: at a crossing turn left or right with probability ``turn``, else go straight on.
 
-    At the rim whoever would leave the square turns round.
+    At the rim whoever would leave the rectangle turns round; users begin at crossings.
     """
-    streets = max(1, int(side_m // block_m))
-    at = rng.integers(0, streets + 1, (users, 2)).astype(np.float64)
+    streets = np.maximum(1, extent_m // block_m).astype(np.int64)
+    anywhere = rng.integers(0, streets + 1, (users, 2))
+    at = (anywhere if start is None else np.round(start / block_m).clip(0, streets)).astype(np.float64)
     ways = np.array([(1, 0), (0, 1), (-1, 0), (0, -1)])
     way = rng.integers(0, 4, users)
     pace = rng.uniform(*speed_m_s, users) * slot_s / block_m
@@ -74,11 +77,13 @@ def random_waypoint(
     users: int,
     slots: int,
     slot_s: float,
-    side_m: float,
+    extent_m: NDArray[np.float64],
     speed_m_s: tuple[float, float],
+    start: NDArray[np.float64] | None = None,
 ) -> Positions:
     """Straight to a uniform destination at a uniform speed, then to the next one, without a pause."""
-    at, goal = rng.uniform(0, side_m, (2, users, 2))
+    anywhere, goal = rng.uniform(0, extent_m, (2, users, 2))
+    at = anywhere if start is None else start.clip(0, extent_m)
     speed = rng.uniform(*speed_m_s, users)
     found = np.empty((slots, users, 2))
     for slot in range(slots):
@@ -88,7 +93,7 @@ def random_waypoint(
         reach = speed * slot_s
         there = far <= reach
         at = np.where(there[:, None], goal, at + way * (reach / np.maximum(far, 1e-12))[:, None])
-        goal = np.where(there[:, None], rng.uniform(0, side_m, (users, 2)), goal)
+        goal = np.where(there[:, None], rng.uniform(0, extent_m, (users, 2)), goal)
         speed = np.where(there, rng.uniform(*speed_m_s, users), speed)
     return found
 
@@ -98,9 +103,10 @@ def gauss_markov(
     users: int,
     slots: int,
     slot_s: float,
-    side_m: float,
+    extent_m: NDArray[np.float64],
     speed_m_s: tuple[float, float],
     memory: float,
+    start: NDArray[np.float64] | None = None,
 ) -> Positions:
     """Velocity x' = a x + (1 - a) m + s sqrt(1 - a^2) n on each axis; at the rim it is reflected.
 
@@ -108,14 +114,15 @@ def gauss_markov(
     """
     angle, speed = rng.uniform(0, 2 * np.pi, users), rng.uniform(*speed_m_s, users)
     mean = speed[:, None] * np.stack([np.cos(angle), np.sin(angle)], axis=1)
-    velocity, at = mean.copy(), rng.uniform(0, side_m, (users, 2))
+    velocity, anywhere = mean.copy(), rng.uniform(0, extent_m, (users, 2))
+    at = anywhere if start is None else start.clip(0, extent_m)
     spread = 0.5 * speed[:, None] * np.sqrt(1.0 - memory * memory)
     found = np.empty((slots, users, 2))
     for slot in range(slots):
         found[slot] = at
         velocity = memory * velocity + (1.0 - memory) * mean + spread * rng.standard_normal((users, 2))
         at = at + velocity * slot_s
-        out = (at < 0) | (at > side_m)
+        out = (at < 0) | (at > extent_m)
         velocity, mean = np.where(out, -velocity, velocity), np.where(out, -mean, mean)
-        at = np.where(at < 0, -at, np.where(at > side_m, 2 * side_m - at, at)).clip(0, side_m)
+        at = np.where(at < 0, -at, np.where(at > extent_m, 2 * extent_m - at, at)).clip(0, extent_m)
     return found

@@ -12,8 +12,8 @@ from edgegym.envs.network_functions.state import ACTIVE, DONE, FAILED, REJECTED,
 
 METRICS = (
     Metric("acceptance_ratio", "1", "higher", "Accepted requests over all that arrived."),
-    Metric("revenue_rate", "1", "higher", "Revenue times lifetime of accepted requests over elapsed time."),
-    Metric("revenue_to_cost", "1", "higher", "Revenue over cost of accepted requests, both times lifetime."),
+    Metric("revenue_rate", "1", "higher", "Revenue times time served of accepted requests over elapsed time."),
+    Metric("revenue_to_cost", "1", "higher", "Revenue over cost of accepted requests, both times time served."),
     Metric("flow_success", "1", "higher", "Flows served to their end within their delay budget, over all requests."),
     Metric("delay_mean_s", "s", "lower", "End-to-end delay, mean over the flows that ended."),
     Metric("delay_p95_s", "s", "lower", "95th percentile of that."),
@@ -26,6 +26,8 @@ METRICS = (
     Metric("power_w", "W", "lower", "Power above that of idle devices, mean over time."),
     Metric("failed_flows", "1", "lower", "Flows that failures ended, as a share of the accepted ones."),
     Metric("rerouted_segments", "1", "", "Segments that were led over another path."),
+    Metric("relieved_segments", "1", "", "Those of them that were led around congestion."),
+    Metric("congested_links", "1", "lower", "Share of the links that are congested, mean over time."),
     Metric("invalid_actions", "1", "lower", "Actions that the mask forbade; each counted as candidate 0."),
 )
 SLICES = 40
@@ -44,6 +46,7 @@ def episode_metrics(row: Any, network: Any, requests: NDArray[Any]) -> dict[str,
     found |= {
         "started_instances": float(row["started"]),
         "rerouted_segments": float(row["rerouted"]),
+        "relieved_segments": float(row["relieved"]),
         "invalid_actions": float(row["invalid"]),
     }
     status = requests["status"]
@@ -52,23 +55,26 @@ def episode_metrics(row: Any, network: Any, requests: NDArray[Any]) -> dict[str,
     if decided == 0:
         return found
     ended = requests[status == DONE]
+    cut_short = accepted["status"] == FAILED
+    served_s = np.where(cut_short, accepted["end_s"] - accepted["time_s"], accepted["life_s"])
     late = ended["delay_s"] > ended["budget_s"]
     elapsed_s = max(float(min(row["clock_s"], requests["time_s"][-1])), 1e-9)
     found |= {
         "acceptance_ratio": len(accepted) / decided,
-        "revenue_rate": float((accepted["revenue"] * accepted["life_s"]).sum()) / elapsed_s,
+        "revenue_rate": float((accepted["revenue"] * served_s).sum()) / elapsed_s,
         "flow_success": float((~late).sum()) / decided,
         "node_utilisation": float(row["cpu_time"]) / (elapsed_s * UNIT * max(float(network["cpu"]), 1e-9)),
         "link_utilisation": float(row["bandwidth_time"]) / (elapsed_s * UNIT * max(float(network["bandwidth"]), 1e-9)),
+        "congested_links": float(row["congested_time"]) / (elapsed_s * max(int(network["links"]), 1)),
         "running_instances": float(row["running_time"]) / elapsed_s,
         "power_w": float(row["energy_j"]) / elapsed_s,
     }
     if len(accepted):
-        cost = float((accepted["cost"] * accepted["life_s"]).sum())
+        cost = float((accepted["cost"] * served_s).sum())
         found |= {
-            "revenue_to_cost": float((accepted["revenue"] * accepted["life_s"]).sum()) / max(cost, 1e-9),
+            "revenue_to_cost": float((accepted["revenue"] * served_s).sum()) / max(cost, 1e-9),
             "startup_mean_s": float(accepted["startup_s"].mean()),
-            "failed_flows": float((accepted["status"] == FAILED).mean()),
+            "failed_flows": float(cut_short.mean()),
         }
     if len(ended):
         found |= {

@@ -14,7 +14,8 @@ from numba import njit
 
 from edgegym.decision.draws import below, uniform
 from edgegym.decision.inlining import inlined
-from edgegym.envs.network_functions.resources import busy_of, fits
+from edgegym.envs.network_functions.resources import busy_of
+from edgegym.envs.network_functions.routes import fits
 from edgegym.envs.network_functions.state import UNIT, State
 
 PENALTY = 1e4

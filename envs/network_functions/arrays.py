@@ -17,6 +17,7 @@ from edgegym.envs.network_functions.state import (
     LINK,
     NETWORK,
     NODE,
+    REACH,
     REQUEST,
     ROW,
     RULES,
@@ -33,9 +34,10 @@ def rules_of(params: NetworkFunctionsParams) -> NDArray[Any]:
     rules, reward, budget_s = array[0], params.reward, params.workload.startup_budget_s
     rules["distinct"], rules["breaks"] = params.distinct, params.overload == "break"
     rules["reroute"], rules["idle_s"] = params.failures.reroute, params.idle_s
+    rules["relieves"], rules["update_s"] = params.congestion.above is not None, params.update_s
     rules["startup_budget_s"] = np.inf if budget_s is None else budget_s
     rules["mean_life_s"] = params.workload.life_s
-    for name in ("accepted", "rejected", "placed", "revenue", "failed"):
+    for name in ("accepted", "rejected", "placed", "revenue", "failed", "rerouted"):
         rules[f"{name}_reward"] = getattr(reward, name)
     rules["link_price"], rules["node_price"] = reward.link_price, reward.node_price
     return array
@@ -83,15 +85,19 @@ def allocate(
         node_memory=_padded([micro(each.memory) for each in substrates]),
         device=_padded([_devices(costs, each) for each in substrates]),
         bandwidth=_padded([micro(each.bandwidth) for each in substrates]),
+        around=_padded([_around(each) for each in substrates]),
+        brim=_padded([_spare(each, params.congestion.above) for each in substrates]),
+        calm=_padded([_spare(each, params.congestion.until) for each in substrates]),
         ends=_padded([each.ends for each in substrates]),
         near_start=_padded([each.near.start for each in substrates]),
         near_node=_padded([each.near.node for each in substrates]),
         near_link=_padded([each.near.link for each in substrates]),
         hops=_padded([each.hops for each in paths]),
-        first=_padded([each.first for each in paths]),
         path_s=_padded([each.delay_s for each in paths]),
         quickest_s=_padded([each.delay_s.min(axis=2) for each in paths]),
-        path_links=_padded([each.links for each in paths]),
+        leaf=_padded([each.leaf for each in paths]),
+        parent=_padded([each.parent for each in paths]),
+        over=_padded([each.link for each in paths]),
         rows=np.zeros(rows, ROW),
         nodes=np.zeros((rows, nodes), NODE),
         links=np.zeros((rows, links), LINK),
@@ -106,18 +112,32 @@ def allocate(
         slot=np.full((rows, candidates), -1, np.int64),
         score=np.zeros((rows, nodes)),
         scratch=np.zeros((rows, nodes)),
+        tick=np.zeros(1, np.int64),
+        reach=np.zeros((2, max(each.parent.shape[1] for each in paths)), REACH),
+        way=np.zeros(nodes, np.int64),
     )
 
 
 def _network(substrate: Substrate) -> NDArray[Any]:
     array = np.zeros(1, NETWORK)
     network, nodes = array[0], len(substrate.nodes)
-    around = np.bincount(substrate.ends.ravel(), np.repeat(substrate.bandwidth, 2), nodes)
     network["nodes"], network["links"] = nodes, len(substrate.ends)
     network["cpu"], network["bandwidth"] = substrate.cpu.sum(), substrate.bandwidth.sum()
-    network["most_cpu"], network["most_around"] = substrate.cpu.max(), around.max()
+    network["most_cpu"], network["most_around"] = substrate.cpu.max(), _around(substrate).max() / UNIT
     network["most_near"] = np.diff(substrate.near.start).max()
     return array
+
+
+def _around(substrate: Substrate) -> NDArray[np.int64]:
+    """(n,) capacity of the links of each node, micro-units."""
+    around = np.zeros(len(substrate.nodes), np.int64)
+    np.add.at(around, substrate.ends, micro(substrate.bandwidth)[:, None])
+    return around
+
+
+def _spare(substrate: Substrate, utilisation: float | None) -> NDArray[np.int64]:
+    """(m,) what is free of each link at a utilisation, micro-units."""
+    return np.ceil((1.0 - (1.0 if utilisation is None else utilisation)) * micro(substrate.bandwidth)).astype(np.int64)
 
 
 def _devices(costs: Costs, substrate: Substrate) -> NDArray[np.int64]:

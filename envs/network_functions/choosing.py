@@ -1,9 +1,12 @@
-"""What a decision offers: nodes with their best feasible paths, or paths for a segment that lost its own.
+"""What a decision offers: nodes with their best feasible paths, or paths for a segment that is led anew.
 
 A node is feasible for a function if it works, has the computing capacity (unless overload is taken), the memory for an
 instance or one that runs, serves in time, and is not used by the request already where functions must not share; and if
 one of the k shortest paths to it has the bandwidth and leaves enough of the delay budget for the quickest way on. With
 the last function a path to the destination must be free as well. The first such path counts.
+
+A path is feasible for a segment if it works, has the bandwidth and is in time; around congestion it must also be
+another one than before, without a link that is congested or would be.
 """
 
 from __future__ import annotations
@@ -11,16 +14,14 @@ from __future__ import annotations
 from edgegym.decision.inlining import inlined
 from edgegym.envs.network_functions.resources import (
     busy_of,
-    crosses,
-    fits,
     head_of,
     moment_of,
     processing_s,
     queueing_s,
     startup_wait_s,
-    tail_of,
 )
-from edgegym.envs.network_functions.state import PLACE, UNIT, State
+from edgegym.envs.network_functions.routes import INTO, ONWARD, calm_with, fits_after, forget, reach
+from edgegym.envs.network_functions.state import PLACE, RELIEVE, UNIT, Record, State
 
 
 @inlined
@@ -56,42 +57,41 @@ def counted_delay(state: State, row: int, q: int, k: int, v: int) -> float:
 
 
 @inlined
-def fits_both(state: State, row: int, q: int, k: int, v: int, j: int, i: int) -> bool:
-    """Whether path ``i`` from the last function ``k`` on ``v`` has room when path ``j`` to it is taken."""
-    r, request = state.rows[row], state.requests[row, q]
-    t, into, out = r.network, state.segments[row, q, k].bandwidth, state.segments[row, q, k + 1].bandwidth
-    first = state.first[t, v, request.destination, i]
-    for place in range(first, first + state.hops[t, v, request.destination, i]):
-        over = state.path_links[t, place]
-        link = state.links[row, over]
-        free = link.free - (into if crosses(state, row, r.here, v, j, over) else 0)
-        if free < out or not link.up:
-            return False
-    return True
-
-
-@inlined
 def route(state: State, row: int, q: int, k: int, v: int) -> tuple[int, int]:
     """First feasible path to a node and, with the last function, from there to the destination; -1 if there is none."""
     r, request = state.rows[row], state.requests[row, q]
     t, most, last = r.network, state.hops.shape[3], k == request.length - 1
-    left = request.budget_s - r.spent_s - counted_delay(state, row, q, k, v)
+    left, into = request.budget_s - r.spent_s - counted_delay(state, row, q, k, v), state.segments[row, q, k].bandwidth
     for j in range(most):
         if state.hops[t, r.here, v, j] < 0:
             break
         rest = left - state.path_s[t, r.here, v, j]
-        if rest < state.quickest_s[t, v, request.destination]:
+        if rest < state.quickest_s[t, request.destination, v]:
             continue
-        if not fits(state, row, r.here, v, j, state.segments[row, q, k].bandwidth):
+        if reach(state, row, INTO, r.here, state.leaf[t, r.here, v, j], into) < into:
             continue
         if not last:
             return j, 0
-        for i in range(most):
-            if state.hops[t, v, request.destination, i] < 0:
-                break
-            if state.path_s[t, v, request.destination, i] <= rest and fits_both(state, row, q, k, v, j, i):
-                return j, i
+        i = _onward(state, row, q, k, v, j, rest)
+        if i >= 0:
+            return j, i
     return -1, -1
+
+
+@inlined
+def _onward(state: State, row: int, q: int, k: int, v: int, j: int, rest_s: float) -> int:
+    """First path in time from a node to the destination that has room when path ``j`` to the node is taken; or -1."""
+    r, goal = state.rows[row], state.requests[row, q].destination
+    t, into, out = r.network, state.segments[row, q, k].bandwidth, state.segments[row, q, k + 1].bandwidth
+    # Path i from the node to the destination is path i of the destination's tree, the other way round.
+    for i in range(state.hops.shape[3]):
+        if state.hops[t, goal, v, i] < 0:
+            break
+        if state.path_s[t, goal, v, i] <= rest_s:
+            reach(state, row, ONWARD, goal, state.leaf[t, goal, v, i], out)
+            if fits_after(state, row, r.here, v, goal, j, i, into, out):
+                return i
+    return -1
 
 
 @inlined
@@ -100,6 +100,7 @@ def offer(state: State, row: int) -> None:
     r = state.rows[row]
     r.choices = 0
     state.slot[row] = -1
+    forget(state)
     if r.decision == PLACE:
         _offer_nodes(state, row)
     else:
@@ -118,12 +119,11 @@ def _offer_nodes(state: State, row: int) -> None:
         if j < 0:
             continue
         if nodes <= offered:
-            choice = state.choices[row, r.choices]
-            choice.node, choice.path, choice.last_path = v, j, i
+            _describe(state, row, state.choices[row, r.choices], v, j, i)
             state.slot[row, v] = r.choices
             r.choices += 1
         else:
-            hops = state.hops[t, r.here, v, j] + state.hops[t, v, destination, 0]
+            hops = state.hops[t, r.here, v, j] + state.hops[t, destination, v, 0]
             free = state.nodes[row, v].cpu / (state.network[t].most_cpu * UNIT + 1.0)
             _insert(state, row, offered, hops - 0.5 * free, v, j, i)
     if nodes > offered:
@@ -141,23 +141,34 @@ def _insert(state: State, row: int, offered: int, key: float, v: int, j: int, i:
         r.choices += 1
     place = r.choices - 1
     while place > 0 and choices[place - 1].key > key:
-        choices[place].node, choices[place].path = choices[place - 1].node, choices[place - 1].path
-        choices[place].last_path, choices[place].key = choices[place - 1].last_path, choices[place - 1].key
+        choices[place] = choices[place - 1]
         place -= 1
-    choices[place].node, choices[place].path, choices[place].last_path, choices[place].key = v, j, i, key
+    choices[place].key = key
+    _describe(state, row, choices[place], v, j, i)
+
+
+@inlined
+def _describe(state: State, row: int, choice: Record, v: int, j: int, i: int) -> None:
+    """Write a choice: a node, the path to it and the one to the destination."""
+    r = state.rows[row]
+    found = state.reach[INTO, state.leaf[r.network, r.here, v, j]]
+    choice.node, choice.path, choice.last_path = v, j, i
+    choice.bottleneck, choice.congestion = found.bottleneck, found.congestion
 
 
 @inlined
 def _offer_paths(state: State, row: int) -> None:
-    r, q, s = state.rows[row], state.rows[row].broken, state.rows[row].position
-    t, request = r.network, state.requests[row, q]
-    a, b = tail_of(state, row, q, s), head_of(state, row, q, s)
-    for j in range(state.hops.shape[3]):
+    r, q, s = state.rows[row], state.rows[row].flow, state.rows[row].position
+    t, request, bandwidth = r.network, state.requests[row, q], state.segments[row, q, s].bandwidth
+    a, b = r.here, head_of(state, row, q, s)
+    for j in range(min(state.hops.shape[3], state.slot.shape[1])):
         if state.hops[t, a, b, j] < 0:
             break
-        in_time = r.spent_s + state.path_s[t, a, b, j] <= request.budget_s
-        if in_time and fits(state, row, a, b, j, state.segments[row, q, s].bandwidth):
-            choice = state.choices[row, r.choices]
-            choice.node, choice.path, choice.last_path = b, j, 0
+        feasible = r.spent_s + state.path_s[t, a, b, j] <= request.budget_s
+        feasible = feasible and reach(state, row, INTO, a, state.leaf[t, a, b, j], bandwidth) >= bandwidth
+        if r.decision == RELIEVE:
+            feasible = feasible and j != r.present and calm_with(state, row, a, b, j, bandwidth)
+        if feasible:
+            _describe(state, row, state.choices[row, r.choices], b, j, 0)
             state.slot[row, j] = r.choices
             r.choices += 1

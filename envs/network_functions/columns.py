@@ -12,8 +12,8 @@ from edgegym.decision.inlining import inlined
 from edgegym.decision.scaling import unit
 from edgegym.envs.network_functions.choosing import delay_in
 from edgegym.envs.network_functions.kernel import advance
-from edgegym.envs.network_functions.resources import busy_of, head_of, startup_wait_s
-from edgegym.envs.network_functions.state import PLACE, REROUTE, UNIT, State
+from edgegym.envs.network_functions.resources import busy_of, startup_wait_s
+from edgegym.envs.network_functions.state import PLACE, RELIEVE, UNIT, Record, State
 
 CANDIDATE_FEATURES = (
     "place",
@@ -84,13 +84,12 @@ def observe(state: State, row: int, candidates: np.ndarray, context: np.ndarray,
     mask[row, 0] = 1
     if not r.pending:
         return
-    q = r.request if r.decision == PLACE else r.broken
-    _observe_context(state, row, q, context[row])
+    _observe_context(state, row, r.flow, context[row])
     for candidate in range(state.slot.shape[1]):
         place = state.slot[row, candidate]
         if place >= 0:
             mask[row, candidate + 1] = 1
-            _observe_candidate(state, row, q, place, candidates[row, candidate + 1])
+            _observe_candidate(state, row, r.flow, place, candidates[row, candidate + 1])
 
 
 @inlined
@@ -99,11 +98,10 @@ def _observe_candidate(state: State, row: int, q: int, place: int, out: np.ndarr
     t, v, s = r.network, choice.node, r.position
     out[0] = 1.0
     if r.decision == PLACE:
-        _observe_path(state, row, r.here, v, choice.path, state.segments[row, q, s].bandwidth, request.destination, out)
+        _observe_path(state, row, choice, request.destination, out)
         _observe_node(state, row, q, s, v, out)
     else:
-        head = head_of(state, row, q, s)
-        _observe_path(state, row, r.here, head, choice.path, state.segments[row, q, s].bandwidth, head, out)
+        _observe_path(state, row, choice, v, out)
     out[5] = unit(state.path_s[t, r.here, v, choice.path] / _budget_left_s(state, row, q))
 
 
@@ -115,24 +113,15 @@ def _budget_left_s(state: State, row: int, q: int) -> float:
 
 
 @inlined
-def _observe_path(
-    state: State, row: int, a: int, b: int, j: int, bandwidth: int, destination: int, out: np.ndarray
-) -> None:
-    t = state.rows[row].network
-    hops, onward = state.hops[t, a, b, j], state.hops[t, b, destination, 0]
-    bottleneck, congestion = 1.0, 0.0
-    first = state.first[t, a, b, j]
-    for i in range(first, first + hops):
-        over = state.path_links[t, i]
-        free = state.links[row, over].free
-        bottleneck = min(bottleneck, (free - bandwidth) / max(state.bandwidth[t, over], 1))
-        congestion += bandwidth / max(free, 1)
+def _observe_path(state: State, row: int, choice: Record, goal: int, out: np.ndarray) -> None:
+    t, a, b = state.rows[row].network, state.rows[row].here, choice.node
+    hops, onward = state.hops[t, a, b, choice.path], state.hops[t, goal, b, 0]
     out[1] = unit(hops / MANY_HOPS)
-    out[2] = unit((hops + onward - state.hops[t, a, destination, 0]) / MANY_HOPS)
+    out[2] = unit((hops + onward - state.hops[t, goal, a, 0]) / MANY_HOPS)
     out[3] = unit(onward / MANY_HOPS)
     out[4] = a == b
-    out[6] = unit(bottleneck)
-    out[7] = squash(congestion)
+    out[6] = unit(choice.bottleneck)
+    out[7] = squash(choice.congestion)
 
 
 @inlined
@@ -164,16 +153,15 @@ def _observe_node(state: State, row: int, q: int, k: int, v: int, out: np.ndarra
 def _observe_surroundings(state: State, row: int, q: int, k: int, v: int, out: np.ndarray) -> None:
     """Bandwidth of a node's links, and how many neighbours could take the next function."""
     r, node, network = state.rows[row], state.nodes[row, v], state.network[state.rows[row].network]
-    t, capacity, fit = r.network, 0, 0
+    t, fit = r.network, 0
     last = k + 1 >= state.requests[row, q].length
     out_of = state.segments[row, q, k + 1].bandwidth
     begin, end = state.near_start[t, v], state.near_start[t, v + 1]
     for i in range(begin, end):
         over, w = state.near_link[t, i], state.near_node[t, i]
-        capacity += state.bandwidth[t, over]
-        if not last and state.links[row, over].free >= out_of and state.links[row, over].up:
+        if not last and state.links[row, over].free >= out_of and state.links[row, over].faults == 0:
             fit += state.nodes[row, w].cpu >= busy_of(state, row, q, k + 1, w)
-    out[11] = unit(node.around / max(capacity, 1))
+    out[11] = unit(node.around / max(state.around[t, v], 1))
     out[12] = unit(node.around / max(network.most_around * UNIT, 1.0))
     out[13] = unit((end - begin) / max(network.most_near, 1.0))
     out[14] = squash(fit / 4.0)
@@ -186,7 +174,7 @@ def _observe_context(state: State, row: int, q: int, out: np.ndarray) -> None:
     node_cpu = max(network.cpu / network.nodes, 1e-9) * UNIT
     link_bandwidth = max(network.bandwidth / network.links, 1e-9) * UNIT
     cpu, bandwidth, s = 0.0, 0.0, r.position
-    out[0] = r.decision == REROUTE
+    out[0] = 0.0 if r.decision == PLACE else 0.5 if r.decision == RELIEVE else 1.0
     if r.decision == PLACE:
         for k in range(s, request.length):
             cpu += busy_of(state, row, q, k, r.here)

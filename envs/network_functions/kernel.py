@@ -2,7 +2,7 @@
 
 Between decisions events pass in the order of their times: departures give resources back, links and nodes fail and are
 repaired, and an arrival opens a request. Its functions are placed one after another; when the last one is, the request
-is accepted.
+is accepted. No time passes while decisions follow from one event.
 """
 
 from __future__ import annotations
@@ -12,19 +12,29 @@ from numba import njit
 
 from edgegym.decision.inlining import inlined
 from edgegym.envs.network_functions.choosing import counted_delay, offer
+from edgegym.envs.network_functions.congestion import next_crowded, settle_congestion
+from edgegym.envs.network_functions.failures import finish, next_broken, toggle
 from edgegym.envs.network_functions.resources import (
     busy_of,
-    give_path,
+    end_instance,
     head_of,
     queueing_s,
     release,
-    settle_node,
-    tail_of,
     take_node,
     take_path,
-    tear_down,
 )
-from edgegym.envs.network_functions.state import ACTIVE, DONE, FAILED, PLACE, REJECTED, REROUTE, UNIT, WAITING, State
+from edgegym.envs.network_functions.state import (
+    ACTIVE,
+    DONE,
+    FAILED,
+    PLACE,
+    REJECTED,
+    RELIEVE,
+    REROUTE,
+    UNIT,
+    WAITING,
+    State,
+)
 
 
 @njit(cache=True, _nrt=False)
@@ -32,20 +42,22 @@ def begin(state: State, row: int) -> None:
     """Empty the network of a row whose episode is loaded and run up to its first decision."""
     r = state.rows[row]
     t = r.network
-    r.request, r.position, r.clock_s, r.departed, r.failure, r.broken = -1, -1, 0.0, 0, 0, r.requests
-    r.invalid, r.reward, r.paid, r.started, r.rerouted = 0, 0.0, 0.0, 0, 0
+    r.request, r.position, r.clock_s, r.departed, r.failure = -1, -1, 0.0, 0, 0
+    r.broken, r.asked, r.congested, r.congested_time = r.requests, r.requests, 0, 0.0
+    r.invalid, r.reward, r.paid, r.started, r.rerouted, r.relieved = 0, 0.0, 0.0, 0, 0, 0
     r.cpu_used, r.bandwidth_used, r.cpu_time, r.bandwidth_time = 0.0, 0.0, 0.0, 0.0
     r.running, r.running_time, r.power, r.energy_j = 0, 0.0, 0.0, 0.0
     for v in range(state.nodes.shape[1]):
         node = state.nodes[row, v]
-        node.cpu, node.memory, node.around, node.flows = state.cpu[t, v], state.node_memory[t, v], 0, 0
+        node.cpu, node.memory, node.flows = state.cpu[t, v], state.node_memory[t, v], 0
+        node.around = state.around[t, v]
         node.moment, node.late_s, node.since_s, node.up = 0.0, 0.0, 0.0, True
         for kind in range(state.instances.shape[2]):
             state.instances[row, v, kind].running = False
     for over in range(state.network[t].links):
-        state.links[row, over].free, state.links[row, over].up = state.bandwidth[t, over], True
-        for end in range(2):
-            state.nodes[row, state.ends[t, over, end]].around += state.bandwidth[t, over]
+        link = state.links[row, over]
+        link.free, link.faults, link.up = state.bandwidth[t, over], 0, True
+        link.congested, link.asking = False, False
     run(state, row)
 
 
@@ -54,32 +66,47 @@ def run(state: State, row: int) -> None:
     """Let events pass until a decision is pending or the episode is over, and offer its candidates."""
     r = state.rows[row]
     while True:
-        if r.broken < r.requests and _next_broken(state, row):
-            r.decision, r.pending = REROUTE, True
-            break
-        if r.position >= 0:
-            r.decision, r.pending = PLACE, True
-            break
-        following = r.request + 1
-        arrival = state.requests[row, following].time_s if following < r.requests else np.inf
-        departure = _next_departure(state, row)
-        failure = state.failure_s[row, r.failure] if r.failure < r.failures else np.inf
-        if departure < np.inf and departure <= min(arrival, failure):
-            pass_time(state, row, departure)
-            finish(state, row, state.departures[row, r.departed], DONE)
-        elif failure < arrival:
-            pass_time(state, row, failure)
-            _toggle(state, row, state.element[row, r.failure])
-            r.failure += 1
-        elif arrival < np.inf:
-            pass_time(state, row, arrival)
-            _open_request(state, row)
+        if r.broken < r.requests and next_broken(state, row):
+            r.decision, r.spent_s = REROUTE, _delay_of(state, row, r.flow)
+        elif r.position >= 0:
+            r.decision, r.flow = PLACE, r.request
+        elif r.asked < r.requests and next_crowded(state, row):
+            r.decision, r.spent_s = RELIEVE, _delay_of(state, row, r.flow)
+        elif _pass_event(state, row):
+            continue
         else:
-            _tear_down_idle(state, row, 0.0)
-            r.pending, r.choices = False, 0
-            state.slot[row] = -1
             return
-    offer(state, row)
+        offer(state, row)
+        if r.decision != RELIEVE or r.choices > 0:
+            r.pending = True
+            return
+        _lead(state, row, -1)
+
+
+@inlined
+def _pass_event(state: State, row: int) -> bool:
+    """Let the next event happen; without one the episode is over."""
+    r = state.rows[row]
+    following = r.request + 1
+    arrival = state.requests[row, following].time_s if following < r.requests else np.inf
+    departure = _next_departure(state, row)
+    failure = state.failure_s[row, r.failure] if r.failure < r.failures else np.inf
+    if departure < np.inf and departure <= min(arrival, failure):
+        pass_time(state, row, departure)
+        finish(state, row, state.departures[row, r.departed], DONE)
+    elif failure < arrival:
+        pass_time(state, row, failure)
+        toggle(state, row, state.element[row, r.failure])
+        r.failure += 1
+    elif arrival < np.inf:
+        pass_time(state, row, arrival)
+        _open_request(state, row)
+    else:
+        _tear_down_idle(state, row, 0.0)
+        r.pending, r.choices = False, 0
+        state.slot[row] = -1
+        return False
+    return True
 
 
 @inlined
@@ -104,6 +131,7 @@ def pass_time(state: State, row: int, until_s: float) -> None:
     elapsed = min(until_s, last_s) - min(r.clock_s, last_s)
     r.cpu_time += elapsed * r.cpu_used
     r.bandwidth_time += elapsed * r.bandwidth_used
+    r.congested_time += elapsed * r.congested
     r.running_time += elapsed * r.running
     r.energy_j += elapsed * r.power
     r.clock_s = until_s
@@ -122,89 +150,19 @@ def _open_request(state: State, row: int) -> None:
 def _tear_down_idle(state: State, row: int, idle_s: float) -> None:
     """End instances that have been idle for so long, as if it had been done in time."""
     r = state.rows[row]
-    last_s = state.requests[row, r.requests - 1].time_s
     for v in range(state.network[r.network].nodes):
         for kind in range(state.instances.shape[2]):
             instance = state.instances[row, v, kind]
             if instance.running and instance.flows == 0 and instance.idle_s + idle_s <= r.clock_s:
-                tear_down(state, row, v, kind)
-                due_s = instance.idle_s + state.rules[0].idle_s
-                r.running_time -= max(min(r.clock_s, last_s) - due_s, 0.0)
-
-
-@njit(cache=True, _nrt=False)
-def finish(state: State, row: int, q: int, status: int) -> None:
-    """End an active flow, whose delay is known now, and give back what it holds."""
-    r, request = state.rows[row], state.requests[row, q]
-    served_s = max(r.clock_s - request.time_s, 1e-9)
-    request.delay_s = request.path_s + request.processing_s
-    for k in range(request.length):
-        function = state.functions[row, q, k]
-        settle_node(state, row, function.node)
-        request.delay_s += (state.nodes[row, function.node].late_s - function.late_s) / served_s
-    release(state, row, q)
-    request.status = status
-    if status == FAILED:
-        r.reward -= state.rules[0].failed_reward
+                end_instance(state, row, v, kind)
 
 
 @inlined
-def _toggle(state: State, row: int, element: int) -> None:
-    """Let a link or the computing of a node fail, or work again."""
-    r = state.rows[row]
-    links = state.network[r.network].links
-    if element < links:
-        link = state.links[row, element]
-        link.up = not link.up
-        if not link.up:
-            r.broken = 0
-        return
-    node = state.nodes[row, element - links]
-    node.up = not node.up
-    for q in range(r.request + 1 if not node.up else 0):
-        if state.requests[row, q].status == ACTIVE:
-            for k in range(state.requests[row, q].length):
-                if state.functions[row, q, k].node == element - links:
-                    finish(state, row, q, FAILED)
-                    break
-
-
-@inlined
-def _next_broken(state: State, row: int) -> bool:
-    """Find the next segment that crosses a failed link, and take it off its path; without re-routing end its flow."""
-    r = state.rows[row]
-    while r.broken <= r.request:
-        request = state.requests[row, r.broken]
-        for s in range(request.length + 1 if request.status == ACTIVE else 0):
-            if not _works(state, row, r.broken, s):
-                if not state.rules[0].reroute:
-                    finish(state, row, r.broken, FAILED)
-                    break
-                give_path(state, row, r.broken, s)
-                r.position, r.here = s, tail_of(state, row, r.broken, s)
-                r.spent_s = request.path_s + request.processing_s + _queueing_of(state, row, r.broken)
-                return True
-        r.broken += 1
-    r.broken = r.requests
-    return False
-
-
-@inlined
-def _works(state: State, row: int, q: int, s: int) -> bool:
-    t, j = state.rows[row].network, state.segments[row, q, s].path
-    a, b = tail_of(state, row, q, s), head_of(state, row, q, s)
-    first = state.first[t, a, b, j]
-    works = True
-    for i in range(first, first + state.hops[t, a, b, j]):
-        works &= state.links[row, state.path_links[t, i]].up
-    return works
-
-
-@inlined
-def _queueing_of(state: State, row: int, q: int) -> float:
-    """Queueing delay of a flow as it is now."""
-    t, total = state.rows[row].network, 0.0
-    for k in range(state.requests[row, q].length):
+def _delay_of(state: State, row: int, q: int) -> float:
+    """Delay of a flow as it is now, as far as it counts against the budget."""
+    request = state.requests[row, q]
+    t, total = state.rows[row].network, request.path_s + request.processing_s
+    for k in range(request.length if not state.rules[0].breaks else 0):
         v = state.functions[row, q, k].node
         total += queueing_s(state.cpu[t, v], state.nodes[row, v].cpu, state.nodes[row, v].moment)
     return total
@@ -219,8 +177,8 @@ def apply(state: State, row: int, action: int) -> None:
         action = 0
     r.pending = False
     place = state.slot[row, action - 1] if action > 0 else -1
-    if r.decision == REROUTE:
-        _reroute(state, row, place)
+    if r.decision != PLACE:
+        _lead(state, row, place)
     elif place < 0:
         _reject(state, row)
     else:
@@ -228,15 +186,27 @@ def apply(state: State, row: int, action: int) -> None:
 
 
 @inlined
-def _reroute(state: State, row: int, place: int) -> None:
-    r = state.rows[row]
-    q, s = r.broken, r.position
+def _lead(state: State, row: int, place: int) -> None:
+    """Lead a segment over another path; without one its flow ends after a failure, and stays in congestion."""
+    r, rules = state.rows[row], state.rules[0]
+    q, s, a = r.flow, r.position, r.here
     r.position = -1
-    if place < 0:
+    if place < 0 and r.decision == REROUTE:
         finish(state, row, q, FAILED)
         return
-    take_path(state, row, q, s, r.here, head_of(state, row, q, s), state.choices[row, place].path)
+    path = state.choices[row, place].path if place >= 0 else r.present
+    take_path(state, row, q, s, a, head_of(state, row, q, s), path)
+    if place < 0:
+        return
+    request = state.requests[row, q]
+    held_s = min(rules.update_s, request.end_s - r.clock_s)
+    # What comes while rules are updated waits for half of it on average, as long as all of it is of the flow's life.
+    request.path_shift -= 0.5 * held_s * held_s
     r.rerouted += 1
+    r.relieved += r.decision == RELIEVE
+    r.reward -= rules.rerouted_reward
+    if rules.relieves:
+        settle_congestion(state, row)
 
 
 @inlined
@@ -265,6 +235,8 @@ def _place(state: State, row: int, place: int) -> None:
         request.routed += 1
         request.status = ACTIVE
         r.position = -1
+        if state.rules[0].relieves:
+            settle_congestion(state, row)
     _pay(state, row, q, busy_of(state, row, q, k, v), bandwidth)
 
 

@@ -155,6 +155,25 @@ class FailureSettings(Settings):
     """Ask for another path for each segment of a flow that crossed a failed link, instead of dropping the flow."""
 
 
+class CongestionSettings(Settings):
+    """When flows are asked to leave congested links; what moving costs is ``update_s`` and ``reward.rerouted``.
+
+    Utilisation is reserved bandwidth over capacity. A limit d on the queueing delay of packets that take S seconds on
+    the link is a utilisation of d / (S + d), if the link is an M/M/1 queue.
+    """
+
+    above: float | None = Field(None, gt=0, lt=1)
+    """Utilisation above which a link becomes congested and its flows are asked; None: never."""
+    until: float = Field(0.8, gt=0, lt=1)
+    """Utilisation at which it is no longer, at most ``above``. Only a link that was calm in between asks again."""
+
+    @model_validator(mode="after")
+    def _hysteresis(self) -> Self:
+        if self.above is not None and self.until > self.above:
+            raise ValueError(f"needs until <= above (found until {self.until:g}, above {self.above:g})")
+        return self
+
+
 class RewardWeights(Settings):
     """Reward from named terms. What a request was paid before it was rejected is taken back."""
 
@@ -174,6 +193,8 @@ class RewardWeights(Settings):
     """Likewise per share of computing time."""
     failed: float = 0.0
     """Taken off per flow that a failure ended."""
+    rerouted: float = 0.0
+    """Taken off per segment that is led over another path, for signalling and disturbance."""
 
 
 class NetworkFunctionsParams(Settings):
@@ -198,6 +219,10 @@ class NetworkFunctionsParams(Settings):
     """How long an instance is kept after its last flow."""
     failures: FailureSettings = FailureSettings()
     """Of links and nodes."""
+    congestion: CongestionSettings = CongestionSettings()
+    """Re-routing around congested links."""
+    update_s: float = Field(0.0, ge=0, allow_inf_nan=False)
+    """Until the rules of another path are in place; what a moved segment's flow sends meanwhile waits for it."""
     reward: RewardWeights = RewardWeights()
     """Weights of the reward terms."""
 

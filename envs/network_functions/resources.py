@@ -126,26 +126,13 @@ def tear_down(state: State, row: int, v: int, kind: int) -> None:
 
 
 @inlined
-def fits(state: State, row: int, a: int, b: int, j: int, bandwidth: int) -> bool:
-    """Whether all links of path ``j`` from ``a`` to ``b`` work and have the bandwidth free."""
-    t = state.rows[row].network
-    first = state.first[t, a, b, j]
-    for i in range(first, first + state.hops[t, a, b, j]):
-        link = state.links[row, state.path_links[t, i]]
-        if link.free < bandwidth or not link.up:
-            return False
-    return True
-
-
-@inlined
-def crosses(state: State, row: int, a: int, b: int, j: int, over: int) -> bool:
-    """Whether a path uses a link."""
-    t = state.rows[row].network
-    first = state.first[t, a, b, j]
-    found = False
-    for i in range(first, first + state.hops[t, a, b, j]):
-        found |= state.path_links[t, i] == over
-    return found
+def end_instance(state: State, row: int, v: int, kind: int) -> None:
+    """End an instance without flows; if it was due already, its time counts until then."""
+    r = state.rows[row]
+    tear_down(state, row, v, kind)
+    last_s = state.requests[row, r.requests - 1].time_s
+    due_s = state.instances[row, v, kind].idle_s + state.rules[0].idle_s
+    r.running_time -= max(min(r.clock_s, last_s) - due_s, 0.0)
 
 
 @inlined
@@ -166,35 +153,38 @@ def shift_path(state: State, row: int, a: int, b: int, j: int, bandwidth: int) -
     """Take bandwidth along a path; give it back where it is negative."""
     r = state.rows[row]
     t = r.network
-    first = state.first[t, a, b, j]
-    for i in range(first, first + state.hops[t, a, b, j]):
-        over = state.path_links[t, i]
+    x = state.leaf[t, a, b, j]
+    while x > 0:
+        over = state.over[t, a, x]
         state.links[row, over].free -= bandwidth
         state.nodes[row, state.ends[t, over, 0]].around -= bandwidth
         state.nodes[row, state.ends[t, over, 1]].around -= bandwidth
         r.bandwidth_used += bandwidth
+        x = state.parent[t, a, x]
 
 
 @inlined
 def take_path(state: State, row: int, q: int, s: int, a: int, b: int, j: int) -> None:
     """Lead segment ``s`` of a request over path ``j``."""
-    t, segment, request = state.rows[row].network, state.segments[row, q, s], state.requests[row, q]
+    r, segment, request = state.rows[row], state.segments[row, q, s], state.requests[row, q]
     shift_path(state, row, a, b, j, segment.bandwidth)
     segment.path = j
-    request.cost += segment.bandwidth / UNIT * state.hops[t, a, b, j]
-    request.path_s += state.path_s[t, a, b, j]
+    request.cost += segment.bandwidth / UNIT * state.hops[r.network, a, b, j]
+    request.path_s += state.path_s[r.network, a, b, j]
+    request.path_shift += state.path_s[r.network, a, b, j] * (r.clock_s - request.time_s)
 
 
 @inlined
 def give_path(state: State, row: int, q: int, s: int) -> None:
     """Take a segment off its path."""
-    t, segment, request = state.rows[row].network, state.segments[row, q, s], state.requests[row, q]
+    r, segment, request = state.rows[row], state.segments[row, q, s], state.requests[row, q]
     if segment.path < 0:
         return
     a, b = tail_of(state, row, q, s), head_of(state, row, q, s)
     shift_path(state, row, a, b, segment.path, -segment.bandwidth)
-    request.cost -= segment.bandwidth / UNIT * state.hops[t, a, b, segment.path]
-    request.path_s -= state.path_s[t, a, b, segment.path]
+    request.cost -= segment.bandwidth / UNIT * state.hops[r.network, a, b, segment.path]
+    request.path_s -= state.path_s[r.network, a, b, segment.path]
+    request.path_shift -= state.path_s[r.network, a, b, segment.path] * (r.clock_s - request.time_s)
     segment.path = -1
 
 

@@ -14,8 +14,8 @@ UNIT = 1e6
 """Micro-units in a unit."""
 WAITING, ACTIVE, REJECTED, DONE, FAILED = 0, 1, 2, 3, 4
 """What has become of a request."""
-PLACE, REROUTE = 0, 1
-"""Kinds of decisions."""
+PLACE, REROUTE, RELIEVE = 0, 1, 2
+"""Kinds of decisions: a node for a function, a path for a segment that lost its own, one around congestion."""
 
 Record = Any
 """An element of a structured array, for annotations."""
@@ -25,6 +25,8 @@ RULES = np.dtype(
         ("distinct", np.bool_),
         ("breaks", np.bool_),  # overload is taken and breaks delays
         ("reroute", np.bool_),
+        ("relieves", np.bool_),  # flows are asked to leave congested links
+        ("update_s", np.float64),
         ("idle_s", np.float64),
         ("startup_budget_s", np.float64),  # inf without
         ("mean_life_s", np.float64),
@@ -33,6 +35,7 @@ RULES = np.dtype(
         ("placed_reward", np.float64),
         ("revenue_reward", np.float64),
         ("failed_reward", np.float64),
+        ("rerouted_reward", np.float64),
         ("link_price", np.float64),
         ("node_price", np.float64),
     ]
@@ -63,7 +66,15 @@ NODE = np.dtype(
     ]
 )
 
-LINK = np.dtype([("free", np.int64), ("up", np.bool_)])
+LINK = np.dtype(
+    [
+        ("free", np.int64),
+        ("faults", np.int64),  # how many of the link and the nodes at its ends do not work; it carries only with 0
+        ("up", np.bool_),  # the link itself
+        ("congested", np.bool_),
+        ("asking", np.bool_),  # its flows are being asked to leave
+    ]
+)
 
 INSTANCE = np.dtype(
     [
@@ -79,7 +90,7 @@ REQUEST = np.dtype(
     [
         ("time_s", np.float64),
         ("life_s", np.float64),
-        ("end_s", np.float64),  # departure
+        ("end_s", np.float64),  # departure, or when a failure ended it
         ("budget_s", np.float64),
         ("revenue", np.float64),  # demands and bandwidths
         ("source", np.int64),
@@ -90,6 +101,7 @@ REQUEST = np.dtype(
         ("routed", np.int64),  # segments that hold resources
         ("cost", np.float64),  # demands, and bandwidths times hops, in units
         ("path_s", np.float64),  # delay of its paths
+        ("path_shift", np.float64),  # squared seconds: changes of that times the age at which they came
         ("processing_s", np.float64),  # of its functions, queueing apart
         ("startup_s", np.float64),  # until all its instances were ready
         ("delay_s", np.float64),  # end to end, mean over its life, once it is over
@@ -113,6 +125,17 @@ CHOICE = np.dtype(
         ("path", np.int64),
         ("last_path", np.int64),  # from the last function to the destination
         ("key", np.float64),  # rank among the feasible nodes: lowest first
+        ("bottleneck", np.float64),  # least share of a link's bandwidth that is free after, along the path
+        ("congestion", np.float64),  # taken over free bandwidth, summed along the path
+    ]
+)
+
+REACH = np.dtype(
+    [
+        ("tick", np.int64),  # decision that this was looked up for
+        ("free", np.int64),  # least bandwidth on the links from the root; -1 where one does not work
+        ("bottleneck", np.float64),
+        ("congestion", np.float64),
     ]
 )
 
@@ -125,8 +148,14 @@ ROW = np.dtype(
         ("here", np.int64),  # node that its traffic has reached
         ("spent_s", np.float64),  # delay that it has met so far, queueing as it is now included
         ("clock_s", np.float64),
-        ("decision", np.int64),  # PLACE or REROUTE
-        ("broken", np.int64),  # flow whose segments are routed anew; requests where none is
+        ("decision", np.int64),  # PLACE, REROUTE or RELIEVE
+        ("flow", np.int64),  # request that it is about
+        ("present", np.int64),  # path that a segment keeps if it does not leave it
+        ("broken", np.int64),  # next flow that may cross what failed; requests where none does
+        ("asked", np.int64),  # next flow that may cross a link that became congested; likewise
+        ("asked_segment", np.int64),  # and its segment
+        ("congested", np.int64),  # links
+        ("congested_time", np.float64),
         ("choices", np.int64),  # feasible candidates
         ("departed", np.int64),  # place in the order of departures
         ("failure", np.int64),  # next failure
@@ -146,7 +175,8 @@ ROW = np.dtype(
         ("power", np.float64),  # watts above idle
         ("energy_j", np.float64),
         ("started", np.int64),  # instances, over the episode
-        ("rerouted", np.int64),  # segments
+        ("rerouted", np.int64),  # segments led over another path
+        ("relieved", np.int64),  # those of them around congestion
     ]
 )
 
@@ -168,15 +198,19 @@ class State(NamedTuple):
         node_memory: (T, N) likewise.
         device: (T, N) kind of device.
         bandwidth: (T, M) capacity, micro-units.
+        around: (T, N) capacity of the node's links, likewise.
+        brim: (T, M) less than that free: the link becomes congested; likewise.
+        calm: (T, M) so much free: it no longer is; likewise.
         ends: (T, M, 2) nodes that a link joins.
         near_start: (T, N + 1) neighbours, see :class:`~edgegym.network.substrates.paths.Adjacency`.
         near_node: (T, 2 M).
         near_link: (T, 2 M).
         hops: (T, N, N, k) paths, see :class:`~edgegym.network.substrates.paths.PathTable`.
-        first: (T, N, N, k).
         path_s: (T, N, N, k).
         quickest_s: (T, N, N) least delay of the k paths.
-        path_links: (T, all).
+        leaf: (T, N, N, k) where paths end in the trees of their first nodes.
+        parent: (T, N, W) trees of paths.
+        over: (T, N, W) link to the parent.
         rows: (rows,) ROW.
         nodes: (rows, N) NODE.
         links: (rows, M) LINK.
@@ -191,6 +225,9 @@ class State(NamedTuple):
         slot: (rows, K) place in ``choices`` of each candidate but the first; -1 where it is forbidden.
         score: (rows, N) ranks of nodes, for heuristics.
         scratch: (rows, N) likewise.
+        tick: (1,) numbers decisions, of all rows.
+        reach: (2, W) REACH, what the decision at hand has looked up in a tree of paths.
+        way: (N,) vertices on the way to one.
     """
 
     rules: NDArray[Any]
@@ -206,15 +243,19 @@ class State(NamedTuple):
     node_memory: NDArray[np.int64]
     device: NDArray[np.int64]
     bandwidth: NDArray[np.int64]
+    around: NDArray[np.int64]
+    brim: NDArray[np.int64]
+    calm: NDArray[np.int64]
     ends: NDArray[np.int32]
     near_start: NDArray[np.int32]
     near_node: NDArray[np.int32]
     near_link: NDArray[np.int32]
     hops: NDArray[np.int16]
-    first: NDArray[np.int32]
     path_s: NDArray[np.float64]
     quickest_s: NDArray[np.float64]
-    path_links: NDArray[np.int32]
+    leaf: NDArray[np.int32]
+    parent: NDArray[np.int32]
+    over: NDArray[np.int32]
     rows: NDArray[Any]
     nodes: NDArray[Any]
     links: NDArray[Any]
@@ -229,6 +270,9 @@ class State(NamedTuple):
     slot: NDArray[np.int64]
     score: NDArray[np.float64]
     scratch: NDArray[np.float64]
+    tick: NDArray[np.int64]
+    reach: NDArray[Any]
+    way: NDArray[np.int64]
 
 
 EPISODE_ARRAYS = ("requests", "functions", "segments", "departures", "failure_s", "element")

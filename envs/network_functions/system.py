@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,10 +15,15 @@ from edgegym.envs.network_functions.accounting import METRICS, acceptance_series
 from edgegym.envs.network_functions.arrays import allocate, micro
 from edgegym.envs.network_functions.functions import costs_of
 from edgegym.envs.network_functions.params import PRESETS, NetworkFunctionsParams
+from edgegym.envs.network_functions.serviceable import check_serviceable
 from edgegym.envs.network_functions.state import EPISODE_ARRAYS, WAITING, State
+from edgegym.envs.network_functions.viewer import draw_network
 from edgegym.envs.network_functions.workload import Episode, Source, check_episode
 from edgegym.network.substrates import Substrate, substrates_from_settings
 from edgegym.settings import Settings
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 RESET_OPTIONS = {"episode": "an Episode of requests and failures to serve instead of the workload"}
 
@@ -44,11 +49,12 @@ class NetworkFunctionsSystem(System):
         self.params, self.rows = params, rows
         self.substrates = substrates_from_settings(params.substrate) if substrates is None else substrates
         self.costs = costs_of(params)
+        check_serviceable(params, self.substrates, self.costs)
         self.source = Source(params, self.substrates, self.costs)
         nodes = max(len(substrate.nodes) for substrate in self.substrates)
         offered = nodes if params.candidates is None else min(params.candidates, nodes)
-        if params.failures.link_mtbf_s is not None and params.failures.reroute:
-            offered = max(offered, params.substrate.paths)
+        if _asks_for_paths(params):
+            offered = max(offered, *(each.paths.hops.shape[2] for each in self.substrates))
         self.num_candidates = offered + 1
         self._state = self._allocate((params.workload.requests, self.source.longest_chain, 0))
 
@@ -87,6 +93,11 @@ class NetworkFunctionsSystem(System):
     def episode_series(self, row: int) -> dict[str, NDArray[np.float64]]:
         """``acceptance_ratio`` over slices of the requests, (SLICES,)."""
         return acceptance_series(self.requests(row))
+
+    def draw(self, row: int, axes: Axes) -> bool:
+        """Draw the row, see :mod:`~edgegym.envs.network_functions.viewer`."""
+        draw_network(self, row, axes)
+        return True
 
     def provenance(self) -> dict[str, str]:
         """Where networks, requests and costs come from."""
@@ -146,6 +157,12 @@ class NetworkFunctionsSystem(System):
             after[tuple(slice(0, extent) for extent in before.shape)] = before
         kept = {name: getattr(grown if name in EPISODE_ARRAYS else old, name) for name in State._fields}
         self._state = State(**kept)
+
+
+def _asks_for_paths(params: NetworkFunctionsParams) -> bool:
+    failures = params.failures
+    fails = failures.link_mtbf_s is not None or failures.node_mtbf_s is not None
+    return (fails and failures.reroute) or params.congestion.above is not None
 
 
 def revenue_of(episode: Episode) -> NDArray[np.float64]:

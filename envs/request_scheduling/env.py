@@ -80,10 +80,11 @@ class RequestSchedulingEnv(CandidateEnv):
     ## Rewards
     What happened since the last action pays the weighted terms of ``reward``: ``goodput`` (accuracy times class weight
     of an answer in time, the default), ``slo`` (1 for each), minus ``latency`` (per second and request in the system;
-    the default of Park's preset, whose return is minus the sum of the sojourn times), minus ``energy`` (per joule),
-    minus ``reject`` (class weight of a request rejected or dropped). With ``reward={"signal": "regret"}`` a decision
-    instead pays what it is worth against the greedy choice if all later requests choose greedily. That signal knows
-    the requests to come: it is for training, and evaluation does not use it.
+    the default of Park's preset, whose return is minus the sum of the sojourn times), minus ``tail`` (per second that
+    an answer takes longer than ``tail_s``), minus ``energy`` (per joule), minus ``reject`` (class weight of a request
+    rejected or dropped). With ``reward={"signal": "regret"}`` a decision instead pays what it is worth against the
+    greedy choice if all later requests choose greedily. That signal knows the requests to come: it is for training, and
+    evaluation does not use it.
 
     ## Starting State
     Idle servers, with their ``resident`` models in memory.
@@ -114,8 +115,9 @@ class RequestSchedulingEnv(CandidateEnv):
     | ``render_mode`` | ``None`` | ``"ansi"`` or ``"rgb_array"`` |
 
     Streams have ``task``, ``arrivals`` (a process or a trace: :mod:`edgegym.workload.arrivals`), ``size``, ``origin``,
-    ``priority``, ``deadline_s`` and ``payload_bytes``; the workload has ``seconds`` and ``part``, which part of all
-    traces is used. Orders of service are ``"fcfs"``, ``"edf"``, ``"strict_priority"`` and ``"weighted_priority"``.
+    ``priority``, ``deadline_s`` and ``payload_bytes``; the workload has ``seconds``, ``part`` (which part of
+    all traces is used) and ``speed`` (how much faster all streams arrive; a pair draws one for each episode). Orders
+    of service are ``"fcfs"``, ``"edf"``, ``"strict_priority"`` and ``"weighted_priority"``.
 
     ``reset(options=...)`` takes ``workload_seed`` (fix this episode) and ``episode`` (an
     :class:`~edgegym.envs.request_scheduling.workload.Episode` to serve instead).

@@ -41,6 +41,7 @@ def rules_of(params: RequestSchedulingParams) -> NDArray[Any]:
     rules["hold"], rules["most_holds"] = (hold.step_s, hold.most) if hold else (0.0, 0)
     rules["variants"] = max(1, *map(len, params.tasks.values()))
     rules["latency_reward"], rules["slo_reward"], rules["goodput_reward"] = reward.latency, reward.slo, reward.goodput
+    rules["tail_reward"], rules["tail_s"] = reward.tail, reward.tail_s
     rules["energy_reward"], rules["reject_reward"] = reward.energy, reward.reject
     rules["clip"], rules["charge"] = reward.clip, reward.charge
     rules["horizon"] = reward.horizon if reward.signal == "regret" else 0

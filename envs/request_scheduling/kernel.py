@@ -14,7 +14,7 @@ from numba import njit
 
 from edgegym.decision.inlining import inlined
 from edgegym.envs.request_scheduling.events import DONE, KINDS, READY, RELEASE, pop, push
-from edgegym.envs.request_scheduling.lookahead import regret
+from edgegym.envs.request_scheduling.lookahead import regret, regret_of_holding
 from edgegym.envs.request_scheduling.outcomes import MEMORY, answer, lose, pass_time
 from edgegym.envs.request_scheduling.server import enqueue, start, work_of
 from edgegym.envs.request_scheduling.state import NONE, REJECTED, WAITING, Fleet, State
@@ -95,7 +95,8 @@ def advance(state: State, fleet: Fleet, row: int, action: int, candidates: int) 
             r.signal = regret(state, fleet, row, request, NONE, NONE)
         lose(state, row, request, REJECTED)
     elif server >= state.servers.shape[1]:
-        r.signal = 0.0
+        if rules.horizon > 0:
+            r.signal = regret_of_holding(state, fleet, row, request)
         state.requests[row, request].holds += 1
         push(state, row, r.now + rules.hold, RELEASE, request)
     else:

@@ -25,6 +25,7 @@ def answer(state: State, fleet: Fleet, row: int, request: int) -> None:
     q.response, q.fate = r.now + way_back, SERVED
     r.in_system -= 1
     r.reward -= rules.latency_reward * way_back
+    r.reward -= rules.tail_reward * max(q.response - q.arrival - rules.tail_s, 0.0)
     in_time = q.response <= q.deadline
     if in_time:
         r.reward += rules.slo_reward + rules.goodput_reward * q.weight * fleet.accuracy[q.model]

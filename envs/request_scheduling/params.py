@@ -97,6 +97,9 @@ class StreamsWorkload(Settings):
     part: tuple[float, float] | None = None
     """Which part of every arrival trace is used, in place of the trace's own setting: a convenience for training on an
     earlier part in time than the one that is judged."""
+    speed: Positive | tuple[Positive, Positive] = 1.0
+    """How much faster all streams arrive than they say. Between two values each episode draws its own, log-uniformly:
+    a policy that is trained so has seen many loads."""
 
     @field_validator("part")
     @classmethod
@@ -104,6 +107,13 @@ class StreamsWorkload(Settings):
         if part is not None and not 0.0 <= part[0] < part[1] <= 1.0:
             raise ValueError("needs 0 <= start < stop <= 1, for example [0.0, 0.5]")
         return part
+
+    @field_validator("speed")
+    @classmethod
+    def _rising(cls, speed: float | tuple[float, float]) -> float | tuple[float, float]:
+        if isinstance(speed, tuple) and speed[0] > speed[1]:
+            raise ValueError("needs the lower value first, for example [0.7, 1.2]")
+        return speed
 
 
 class ParkWorkload(Settings):
@@ -193,6 +203,11 @@ class RewardWeights(Settings):
     """Per answer in time."""
     goodput: NotNegative = 1.0
     """Per answer in time, times its accuracy and the weight of its class."""
+    tail: NotNegative = 0.0
+    """Taken off per second that an answer takes longer than ``tail_s``: what keeps high quantiles of the sojourn time
+    down where some deadlines are long."""
+    tail_s: Positive = 0.1
+    """Sojourn time from which ``tail`` counts."""
     energy: NotNegative = 0.0
     """Taken off per joule."""
     reject: NotNegative = 0.0
@@ -200,14 +215,14 @@ class RewardWeights(Settings):
     signal: Literal["terms", "regret"] = "terms"
     """``"terms"`` pays the terms above. ``"regret"`` pays, at each decision, what the choice is worth against the
     greedy one if all later requests choose greedily (:mod:`edgegym.envs.request_scheduling.lookahead`). It knows the
-    requests to come, so it is for training only. Holding a request back shows as 0: it will be decided on again."""
+    requests to come, so it is for training only. A request held back counts as placed greedily when it is released."""
     horizon: int = Field(200, ge=1)
     """Requests that the regret signal looks ahead."""
     clip: Positive = 8.0
     """Largest regret that the signal shows, either way."""
     charge: NotNegative = 0.0
-    """What the greedy rule behind the signal charges itself for delaying others, per second of its service and second
-    of its wait (whoever waits has others behind): in units of the reward."""
+    """What the greedy rule behind the signal charges itself for delaying others, per second of its service, second of its
+    wait (whoever waits has others behind) and weight of its class: in units of the reward."""
 
 
 def _site_tasks() -> dict[str, tuple[str, ...]]:

@@ -89,6 +89,8 @@ RULES = np.dtype(
         ("latency_reward", np.float64),
         ("slo_reward", np.float64),
         ("goodput_reward", np.float64),
+        ("tail_reward", np.float64),
+        ("tail_s", np.float64),
         ("energy_reward", np.float64),
         ("reject_reward", np.float64),
         ("horizon", np.int32),  # requests that the regret signal looks ahead; 0 without it

@@ -20,8 +20,8 @@ from edgegym.errors import SettingsError, TraceError
 from edgegym.workload.arrivals import Arrivals, ArrivalTraceSettings, draw_arrivals
 
 SEED_MASK = 0x7FFFFFFFFFFFFFFF
-ARRIVALS, SIZES = 0, 1
-"""Streams of random numbers of a stream of requests."""
+ARRIVALS, SIZES, SPEED = 0, 1, 2
+"""Streams of random numbers: two of each stream of requests, and one of the episode."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,8 @@ def draw_episode(workload: StreamsWorkload | ParkWorkload, workload_seed: int) -
     if isinstance(workload, ParkWorkload):
         return _draw_park(workload, workload_seed)
     seed = workload_seed & SEED_MASK
-    parts = [_draw_stream(stream, index, workload, seed) for index, stream in enumerate(workload.streams)]
+    speed = _speed(workload, seed)
+    parts = [_draw_stream(stream, index, workload, seed, speed) for index, stream in enumerate(workload.streams)]
     arrival, size, stream = (np.concatenate(column) for column in zip(*parts, strict=True))
     order = np.argsort(arrival, kind="stable")
     return Episode(arrival[order], size[order], stream[order])
@@ -83,16 +84,24 @@ def _draw_park(workload: ParkWorkload, workload_seed: int) -> Episode:
     return Episode(np.cumsum(gap), np.maximum(size, 1.0), np.zeros(workload.jobs, np.int32))
 
 
+def _speed(workload: StreamsWorkload, seed: int) -> float:
+    """How much faster the streams arrive in this episode."""
+    if not isinstance(workload.speed, tuple):
+        return workload.speed
+    low, high = np.log(workload.speed)
+    return float(np.exp(np.random.default_rng([seed, SPEED]).uniform(low, high)))
+
+
 def _draw_stream(
-    stream: StreamSettings, index: int, workload: StreamsWorkload, seed: int
+    stream: StreamSettings, index: int, workload: StreamsWorkload, seed: int, speed: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int32]]:
     settings = stream.arrivals
     if workload.part is not None and isinstance(settings, ArrivalTraceSettings):
         settings = settings.model_copy(update={"part": workload.part})
     rng = np.random.default_rng([seed, index, ARRIVALS])
-    arrivals = draw_arrivals(settings, seconds=workload.seconds, rng=rng)
+    arrivals = draw_arrivals(settings, seconds=workload.seconds * speed, rng=rng)
     size = _sizes(stream, arrivals, np.random.default_rng([seed, index, SIZES]))
-    return arrivals.time_s, size, np.full(len(arrivals), index, np.int32)
+    return arrivals.time_s / speed, size, np.full(len(arrivals), index, np.int32)
 
 
 def _sizes(stream: StreamSettings, arrivals: Arrivals, rng: np.random.Generator) -> NDArray[Any]:

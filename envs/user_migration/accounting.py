@@ -20,20 +20,25 @@ METRICS = (
     Metric("migrations_per_hour", "1/h", "", "Migrations per user and hour."),
     Metric("bytes_per_hour", "B/h", "lower", "Bytes that migrations send, per user and hour."),
     Metric("downtime", "1", "lower", "Share of the time in which a service is interrupted."),
+    Metric("energy_j", "J", "lower", "Energy that cards state (servers, radio, backhaul), per user and slot."),
     Metric("load_balance", "1", "higher", "Jain's index of the sites' utilisations, mean over slots."),
     Metric("user_slots", "1", "", "Users times slots that were served."),
+    Metric("outside", "1", "lower", "Share of the recorded users and slots that no site covers; nobody serves them."),
     Metric("invalid_actions", "1", "lower", "Actions that the mask forbade; each counted as candidate 0."),
 )
 
 
-def episode_metrics(log: NDArray[Any], delays: NDArray[np.float32], slot_s: float, contended: bool) -> dict[str, float]:
-    """Metrics of the slots closed so far, all but two; NaN where there are none or the costs have no such unit.
+def episode_metrics(
+    log: NDArray[Any], delays: NDArray[np.float32], slot_s: float, contended: bool, metered: bool
+) -> dict[str, float]:
+    """Metrics of the slots closed so far, all but three; NaN where there are none or the costs have no such unit.
 
     Args:
         log: (slots,) LOG.
         delays: (slots, users) seconds.
         slot_s: length of a slot; NaN where it has none.
         contended: whether delays and loads have a meaning.
+        metered: whether a card states energy.
     """
     found = {metric.name: float("nan") for metric in METRICS}
     users = float(log["users"].sum())
@@ -58,4 +63,6 @@ def episode_metrics(log: NDArray[Any], delays: NDArray[np.float32], slot_s: floa
             "downtime": float(log["downtime"].sum()) / (users * slot_s),
             "load_balance": float(log["balance"].mean()),
         }
+    if metered:
+        found["energy_j"] = float(log["energy"].sum()) / users
     return found

@@ -10,13 +10,8 @@ from numba import njit
 
 from edgegym.decision.inlining import inlined
 from edgegym.decision.scaling import fast_log2, unit
-from edgegym.envs.user_migration.kernel import (
-    advance,
-    congestion,
-    distance,
-    move_cost,
-    near_cost,
-)
+from edgegym.envs.user_migration.charges import congestion, distance, move_cost, near_cost
+from edgegym.envs.user_migration.kernel import advance
 from edgegym.envs.user_migration.state import CELL, NOWHERE, PREDICTION, State
 
 CANDIDATE_FEATURES = (

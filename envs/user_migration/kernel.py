@@ -10,73 +10,10 @@ import numpy as np
 from numba import njit
 
 from edgegym.decision.inlining import inlined
-from edgegym.envs.user_migration.state import MOTION, NOWHERE, PREDICTION, State
-from edgegym.mobility.hex_plane import packed_hops, packed_towards
-
-TINY = 1e-12
-
-
-@inlined
-def distance(state: State, a: int, b: int) -> int:
-    """Hops between two places."""
-    return packed_hops(a, b) if state.rules[0].plane else state.hops[a, b]
-
-
-@inlined
-def near_cost(state: State, kind: int, cell: int, site: int) -> float:
-    """Cost of a slot without the service time."""
-    if state.rules[0].plane:
-        return state.near[kind, 0, packed_hops(cell, site)]
-    return state.near[kind, cell, site]
-
-
-@inlined
-def move_cost(state: State, row: int, u: int, site: int) -> float:
-    """Cost of the asked user's migration to a site; where the service stays, that of a handover."""
-    user = state.users[row, u]
-    if site == user.site:
-        return state.rules[0].handover if user.handed else 0.0
-    if state.rules[0].plane:
-        return state.move[user.kind, 0, packed_hops(user.site, site)]
-    return state.move[user.kind, user.site, site]
-
-
-@inlined
-def busy(state: State, row: int, site: int, more: float) -> float:
-    """1 / (1 - utilisation) of a site with some more load: the factor of its service times."""
-    capacity = state.capacity[site]
-    return 1.0 / (1.0 - min((state.sites[row, site].load + more) / capacity, 0.99)) if capacity > 0.0 else 100.0
-
-
-@inlined
-def congestion(state: State, row: int, u: int, site: int) -> float:
-    """What the asked user's service adds to the service times of a site: its own, and what it costs the others."""
-    if state.rules[0].plane:
-        return 0.0
-    kind = state.users[row, u].kind
-    work, load = state.work[kind], state.load[kind]
-    if load == 0.0:
-        return 0.0
-    others = state.sites[row, site].work
-    return (others + work) * busy(state, row, site, load) - others * busy(state, row, site, 0.0)
-
-
-@inlined
-def has_room(state: State, row: int, u: int, site: int) -> bool:
-    """Whether a site can take the asked user's service."""
-    if state.rules[0].plane:
-        return True
-    load = state.load[state.users[row, u].kind]
-    return state.sites[row, site].load + load <= state.capacity[site] * state.rules[0].full + TINY
-
-
-@inlined
-def put(state: State, row: int, u: int, sign: float) -> None:
-    """Add (1) or take away (-1) a user's load at its service's site."""
-    user = state.users[row, u]
-    if not state.rules[0].plane:
-        state.sites[row, user.site].load += sign * state.load[user.kind]
-        state.sites[row, user.site].work += sign * state.work[user.kind]
+from edgegym.envs.user_migration.charges import busy, choice_cost, has_room, move_cost, near_cost, put
+from edgegym.envs.user_migration.nomination import nominate
+from edgegym.envs.user_migration.state import NOWHERE, State
+from edgegym.mobility.hex_plane import packed_hops
 
 
 @njit(cache=True, _nrt=False)
@@ -152,84 +89,7 @@ def _ask_next(state: State, row: int) -> None:
         r.user += 1
     if r.user < r.users:
         put(state, row, r.user, -1.0)
-        _nominate(state, row, r.user)
-
-
-@inlined
-def stays(state: State, row: int, u: int) -> bool:
-    """Whether the service may stay where it is."""
-    user = state.users[row, u]
-    return distance(state, user.cell, user.site) < state.rules[0].reach
-
-
-@inlined
-def _nominate(state: State, row: int, u: int) -> None:
-    user, nominees = state.users[row, u], state.nominees[row]
-    nominees[:] = NOWHERE
-    nominees[0] = user.site if stays(state, row, u) else user.cell
-    if state.rules[0].plane:
-        far = packed_hops(user.cell, user.site)
-        for ring in range(min(far, len(nominees) - 1)):
-            if ring > 0 or nominees[0] != user.cell:
-                nominees[1 + ring] = packed_towards(user.site, user.cell, ring)
-        return
-    count = _add(state, row, u, 1, user.cell)
-    if state.rules[0].observe == PREDICTION:
-        x = state.chain[user.before, user.cell]
-        count = _add(state, row, u, count, _best_by_outlook(state, row, u, x))
-        for k in range(state.likely.shape[1]):
-            count = _add(state, row, u, count, state.likely[x, k])
-    if state.rules[0].observe >= MOTION:
-        count = _add(state, row, u, count, user.before)
-    count = _add(state, row, u, count, _least_loaded(state, row, u))
-    for k in range(state.nearest.shape[1]):
-        if count == len(nominees):
-            return
-        count = _add(state, row, u, count, state.nearest[user.cell, k])
-
-
-@inlined
-def _add(state: State, row: int, u: int, count: int, site: int) -> int:
-    """Append a site with room that is not nominated yet."""
-    nominees = state.nominees[row]
-    if count == len(nominees) or not has_room(state, row, u, site):
-        return count
-    for k in range(count):
-        if nominees[k] == site:
-            return count
-    nominees[count] = site
-    return count + 1
-
-
-@inlined
-def _best_by_outlook(state: State, row: int, u: int, x: int) -> int:
-    """The site with the least cost of this slot and to go by the chain."""
-    user = state.users[row, u]
-    near, move, outlook = (
-        state.near[user.kind, user.cell],
-        state.move[user.kind, user.site],
-        state.outlook[user.kind, x],
-    )
-    best, least = user.site, np.inf
-    for s in range(len(near)):
-        cost = near[s] + move[s] + outlook[s]
-        if cost < least and has_room(state, row, u, s):
-            best, least = s, cost
-    return best
-
-
-@inlined
-def _least_loaded(state: State, row: int, u: int) -> int:
-    """The least utilised of the seven sites nearest to the user."""
-    user = state.users[row, u]
-    best, least = user.cell, np.inf
-    for k in range(min(7, state.nearest.shape[1])):
-        s = state.nearest[user.cell, k]
-        if state.capacity[s] > 0.0:
-            utilisation = state.sites[row, s].load / state.capacity[s]
-            if utilisation < least:
-                best, least = s, utilisation
-    return best
+        nominate(state, row, r.user)
 
 
 @inlined
@@ -249,14 +109,6 @@ def advance(state: State, row: int, action: int) -> None:
     if r.user == r.users:
         close_slot(state, row)
         open_slot(state, row)
-
-
-@inlined
-def choice_cost(state: State, row: int, u: int, site: int) -> float:
-    """Cost of this slot that a choice for the asked user causes."""
-    user = state.users[row, u]
-    near = near_cost(state, user.kind, user.cell, site)
-    return move_cost(state, row, u, site) + near + congestion(state, row, u, site)
 
 
 @inlined
@@ -284,6 +136,7 @@ def settle(state: State, row: int, u: int, site: int) -> None:
         entry.migrations += 1
         entry.sent += state.sent[user.kind, i, j]
         entry.downtime += state.downtime[user.kind, i, j]
+        entry.energy += state.move_energy[user.kind, i, j]
         user.site, user.at_site = site, 0
         user.queue = max(user.queue + paid - state.rules[0].budget, 0.0)
     else:
@@ -326,6 +179,7 @@ def _log_delay(state: State, row: int, u: int, factor: float) -> None:
     delay = state.latency[user.kind, user.cell, user.site] + state.seconds[user.kind] * factor
     missed = delay > state.deadline[user.kind]
     entry.latency += delay
+    entry.energy += state.energy[user.kind, user.cell, user.site]
     entry.misses += missed
     if state.deadline[user.kind] == state.rules[0].tightest:
         entry.tight += 1

@@ -64,6 +64,7 @@ LOG = np.dtype(
         ("migrations", np.int64),
         ("sent", np.float64),
         ("downtime", np.float64),
+        ("energy", np.float64),  # J
         ("balance", np.float64),  # Jain's index of the utilisations
     ]
 )
@@ -82,6 +83,8 @@ class State(NamedTuple):
     latency: NDArray[np.float64]
     downtime: NDArray[np.float64]
     sent: NDArray[np.float64]
+    energy: NDArray[np.float64]
+    move_energy: NDArray[np.float64]
     deadline: NDArray[np.float64]
     hops: NDArray[np.int64]
     xy: NDArray[np.float64]

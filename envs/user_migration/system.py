@@ -2,31 +2,36 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import asdict
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edgegym.cards import load_card
 from edgegym.decision.metrics import Metric
 from edgegym.decision.system import Decisions, System, check_options
 from edgegym.envs.user_migration import columns, kernel
 from edgegym.envs.user_migration.accounting import METRICS, episode_metrics
-from edgegym.envs.user_migration.costs import Tables, tables_of
-from edgegym.envs.user_migration.params import PRESETS, CitySettings, TaxiSettings, UserMigrationParams
-from edgegym.envs.user_migration.state import CELL, MOTION, PREDICTION, ROW_ARRAYS, RULES, State, row_arrays
+from edgegym.envs.user_migration.backhaul import Backhaul, backhaul_of
+from edgegym.envs.user_migration.cost_settings import EdgeCost
+from edgegym.envs.user_migration.costs import Tables, edge_tables, exponential_tables
+from edgegym.envs.user_migration.params import PRESETS, UserMigrationParams
+from edgegym.envs.user_migration.state import CELL, MOTION, NOWHERE, PREDICTION, ROW_ARRAYS, RULES, State, row_arrays
+from edgegym.envs.user_migration.viewer import draw_map
 from edgegym.envs.user_migration.viterbi import cost_to_go
 from edgegym.envs.user_migration.workload import Episode, Source
 from edgegym.errors import SettingsError
 from edgegym.mobility.markov import MarkovChain, continuation, fit_chain
 from edgegym.settings import Settings
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
 RESET_OPTIONS = {"episode": "an Episode of cells and services to serve instead of the workload"}
 KNOWN = {"cell": CELL, "motion": MOTION, "prediction": PREDICTION}
-TAXI_SLOT_S = 60.0
 LIKELY = 3
 """Most probable next cells that are nominated."""
 
@@ -40,6 +45,7 @@ class UserMigrationSystem(System):
 
     Attributes:
         source: of the episodes.
+        backhaul: paths between the sites.
         tables: costs by service, cell and site.
     """
 
@@ -57,14 +63,12 @@ class UserMigrationSystem(System):
             raise SettingsError("reach: a hex walk needs it.")
         self.num_candidates = 1 + int(params.reach or 0) if self.plane else params.candidates
         self.source = Source(params)
-        self.tables: Tables = tables_of(params, self.source.hops)
+        self.slot_s = self.source.slot_s
+        self.backhaul = self._paths()
+        self.tables = self._costs()
         self.contended = params.cost.kind == "edge"
         self.regret = params.reward.signal == "regret"
-        self.slot_s = math.nan
-        if isinstance(params.workload, CitySettings):
-            self.slot_s = params.workload.slot_s
-        elif isinstance(params.workload, TaxiSettings):
-            self.slot_s = TAXI_SLOT_S
+        self._outside = np.zeros(rows)
         self._shared = self._shared_arrays()
         self._state = self._allocate(1, self.source.users)
 
@@ -83,6 +87,8 @@ class UserMigrationSystem(System):
         episode = self.episode(workload_seed, options)
         self._check_room(episode)
         slots, users = episode.place.shape
+        beyond = 0 if episode.outside is None else int(episode.outside.sum())
+        self._outside[row] = beyond / max(1, beyond + int((episode.place != NOWHERE).sum()))
         self._reserve(slots, users)
         state = self._state
         state.place[row, :slots, :users] = episode.place
@@ -143,15 +149,24 @@ class UserMigrationSystem(System):
         r = self._state.rows[row]
         slots, users = int(r["slot"]), int(r["users"])
         log, delays = self._state.log[row, :slots], self._state.delays[row, :slots, :users]
-        return episode_metrics(log, delays, self.slot_s, self.contended) | {
+        return episode_metrics(log, delays, self.slot_s, self.contended, bool(self.tables.metered)) | {
+            "outside": float(self._outside[row]),
             "discounted_cost": float(r["discounted"]),
             "invalid_actions": float(r["invalid"]),
         }
 
+    def draw(self, row: int, axes: Axes) -> bool:
+        """Draw the row, see :mod:`~edgegym.envs.user_migration.viewer`."""
+        draw_map(self, row, axes)
+        return True
+
     def provenance(self) -> dict[str, str]:
         """Where the users and the costs come from."""
         cost = self.params.cost.model_dump(exclude_defaults=True)
-        return {"workload": self.source.provenance(), "cost": f"{self.params.cost.kind}: {cost}"}
+        found = {"workload": self.source.provenance(), "cost": f"{self.params.cost.kind}: {cost}"}
+        if self.contended:
+            found["energy"] = f"stated by cards for: {', '.join(self.tables.metered) or 'nothing'}"
+        return found
 
     def progress(self) -> float:
         """Fraction of the slots that are closed."""
@@ -171,22 +186,43 @@ class UserMigrationSystem(System):
             return
         load = self.tables.load[episode.service]
         room = np.maximum(self.tables.capacity * self.tables.full - load.max(), 0.0).sum()
-        if load.sum() - load.min() > room:
+        most = float(((episode.place != NOWHERE) @ load).max())
+        if most - load.min() > room:
             raise SettingsError(
-                f"cost.servers: {len(load)} services keep {load.sum():.3g} servers busy, but the sites can be sure to "
+                f"cost.servers: {len(load)} services keep up to {most:.3g} servers busy, but the sites can be sure to "
                 f"take {room:.3g} only (full at {self.tables.full:g}); give more servers or fewer users."
             )
 
+    def _paths(self) -> Backhaul:
+        source, cost = self.source, self.params.cost
+        if not isinstance(cost, EdgeCost):
+            return backhaul_of(self.params.backhaul, source.sites, source.xy, source.unit, "", lambda _: 0.0)
+        return backhaul_of(
+            self.params.backhaul,
+            source.sites,
+            source.xy,
+            source.unit,
+            cost.backhaul_link,
+            lambda name: load_card(name, "link").rtt_s + cost.hop_s,
+        )
+
+    def _costs(self) -> Tables:
+        cost, services = self.params.cost, self.params.services
+        if isinstance(cost, EdgeCost):
+            return edge_tables(cost, services, self.backhaul, self.slot_s)
+        hops = self.backhaul.hops
+        distance = np.arange(2 * (self.params.reach or 0) + 2)[None] if self.plane else hops
+        return exponential_tables(cost, len(services), distance, len(hops))
+
     def _shared_arrays(self) -> dict[str, Any]:
-        params, tables, hops = self.params, self.tables, self.source.hops
+        params, tables, hops = self.params, self.tables, self.backhaul.hops
         rules = np.zeros(1, RULES)
         rules["plane"], rules["full"], rules["observe"] = self.plane, tables.full, KNOWN[params.observe]
         rules["reach"] = 1 << 40 if params.reach is None else params.reach
         rules["handover"], rules["handover_s"] = tables.handover, tables.handover_s
         rules["tightest"] = tables.deadline.min()
         rules["discount"], rules["budget"], rules["regret"] = params.discount, params.migration_budget, self.regret
-        names = ("near", "move", "work", "seconds", "load", "capacity", "latency", "downtime", "sent", "deadline")
-        costs = {name: value for name, value in asdict(tables).items() if name in names}
+        costs = {name: value for name, value in asdict(tables).items() if isinstance(value, np.ndarray)}
         nearest = np.argsort(hops, axis=1, kind="stable").astype(np.int32)
         return {"rules": rules, **costs, "hops": hops, "xy": self.source.xy, "nearest": nearest, **self._prediction()}
 
@@ -213,7 +249,7 @@ class UserMigrationSystem(System):
             "next_cell": chain.next_cell,
             "likely": np.argsort(-other, axis=1, kind="stable")[:, :LIKELY].astype(np.int32),
             "next_near": self._of_all([chain.next_cell @ self.tables.near[service] for service in services]),
-            "outlook": self._of_all([continuation(chain, *cost[:2], self.params.lookahead) for cost in costs]),
+            "outlook": self._of_all([continuation(chain, *cost, self.params.lookahead) for cost in costs]),
         }
 
     def _of_all(self, tables: list[NDArray[np.float64]]) -> NDArray[np.float64]:

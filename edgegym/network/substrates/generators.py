@@ -39,10 +39,15 @@ def gabriel_graph(nodes: int, side_km: float, rng: np.random.Generator) -> nx.Gr
         A graph that is connected by nature, whose edges have ``km``.
     """
     km = distances_km(rng.random((nodes, 2)) * side_km)
-    square = km**2
+    return _graph(gabriel_links(km), km)
+
+
+def gabriel_links(distance: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """(n, n) the links of a Gabriel graph, each once and above the diagonal, by (n, n) distances on a plane."""
+    square = distance**2
     # A third node w lies in the circle around u and v exactly if |uw|^2 + |wv|^2 < |uv|^2.
-    between = square[:, None, :] + square[None, :, :] < square[:, :, None] - 1e-12
-    return _graph(np.triu(~between.any(axis=2), 1), km)
+    between = [(square + row < row[:, None] * (1.0 - 1e-12)).any(axis=1) for row in square]
+    return np.triu(~np.array(between), 1)
 
 
 def hierarchical_graph(tiers: tuple[int, int, int], km: tuple[float, float, float]) -> nx.Graph:

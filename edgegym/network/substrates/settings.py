@@ -133,7 +133,7 @@ def _shape(settings: SubstrateSettings, rng: np.random.Generator) -> nx.Graph:
         case "topohub":
             return _topohub(str(settings.name))
         case "file":
-            return read_graph(Path(str(settings.path)).expanduser())
+            return read_graph(Path(str(settings.path)).expanduser(), "substrate.path")
 
 
 def _topohub(name: str) -> nx.Graph:
