@@ -26,6 +26,7 @@ from edgegym.decision.policy import EpisodeResult, Policy
 from edgegym.errors import RunError
 from edgegym.evaluation.harness import Task, run_episodes
 from edgegym.evaluation.scores import PolicyScores
+from edgegym.evaluation.timing import Timing
 from edgegym.settings import merged, parse_overrides
 
 FOLDER = "comparison"
@@ -76,6 +77,7 @@ class Findings:
         series: contender to curve name to (points,), the mean over runs and episodes.
         sweep: the varied setting, if the experiment names one.
         runs: the training runs that took part.
+        timings: CPU time of each contender.
     """
 
     experiment: Experiment
@@ -84,6 +86,7 @@ class Findings:
     series: Mapping[str, Mapping[str, NDArray[np.float64]]]
     sweep: Sweep | None
     runs: tuple[Run, ...]
+    timings: Mapping[str, Timing]
 
 
 Progress = Callable[[str, float], None]
@@ -134,6 +137,7 @@ def judge(experiment: Experiment, root: Path = RUNS, progress: Progress = lambda
         if sweep
         else None,
         tuple(runs),
+        {row.name: Timing.of(results) for row, results in zip(rows, played, strict=True)},
     )
 
 

@@ -155,12 +155,17 @@ def _fitted(
     wanted: dict[str, Any] = {"rule": name, "task": _text(system), "episodes": tuple(seeds), "metric": metric}
     kept = _kept(path)
     if kept is None or kept.model_dump(include=set(wanted)) != wanted:
+        tried: list[tuple[float, tuple[float, ...]]] = []
 
         def cost(parameters: Parameters) -> float:
-            return judge(system, _policy(name, score, parameters), seeds, metric)
+            found = judge(system, _policy(name, score, parameters), seeds, metric)
+            tried.append((found, tuple(map(float, parameters))))
+            return found
 
-        found = cross_entropy(cost, start, SEED, lambda text, done: progress(f"{name}, {text}", done))
-        kept = FittedRule(parameters=tuple(map(float, found)), **wanted)
+        # What the search ends with is a mean, which may be worse than what it met on the way or began with.
+        cost(start)
+        cost(cross_entropy(cost, start, SEED, lambda text, done: progress(f"{name}, {text}", done)))
+        kept = FittedRule(parameters=min(tried)[1], **wanted)
         write_json(path, kept.model_dump(mode="json"))
     return _policy(name, score, np.array(kept.parameters))
 

@@ -43,11 +43,11 @@ def write_findings(findings: Findings, comparison: Comparison, root: Path) -> Pa
     folder = root / experiment.name / FOLDER
     facts = provenance(findings)
     pictures = [*_over_time(findings, comparison), *_over_setting(findings, comparison)]
-    write_results(folder, comparison, facts, pictures)
+    write_results(folder, comparison, facts, pictures, findings.timings)
     title = f"{experiment.name}: {experiment.description or experiment.environment}"
     # Borrowed policies were validated on the episodes of another experiment: no curve of theirs belongs here.
     learning = [_learning(findings, comparison, root)] if experiment.policies_of is None else []
-    write_report(folder, comparison, title, learning, pictures, facts)
+    write_report(folder, comparison, title, learning, pictures, facts, findings.timings)
     return folder
 
 

@@ -81,7 +81,7 @@ def speed() -> None:
     print(f"\n## Speed\n\n- single environment, 100 nodes: {single():,.0f} placements per CPU second")
     print("\n| nodes (Gabriel) | vector of 32, placements per CPU second | ns per placement and node |\n|---|---|---|")
     print(f"| 100 (Waxman preset) | {(found := vector()):,.0f} | {1e9 / found / 100:.0f} |")
-    for nodes in (25, 50, 100, 200, 400):
+    for nodes in (50, 100, 200, 400, 800):
         workload = {"kind": "abstract", "arrivals": {"kind": "poisson", "rate": 0.003 * nodes}}
         substrate = {"builder": "gabriel", "nodes": nodes, "paths": 4}
         found = vector(substrate=substrate, workload=workload)

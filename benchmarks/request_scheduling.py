@@ -30,11 +30,23 @@ from edgegym.agents.reference import fitted_on_validation
 from edgegym.agents.runs import REFERENCE
 from edgegym.agents.store import load_policy
 from edgegym.decision.policy import Policy
+from edgegym.envs.request_scheduling.accounting import METRICS
 from edgegym.evaluation.harness import run_episodes
+from edgegym.evaluation.statistics import paired_difference, probability_of_improvement
+from edgegym.settings import merged
 
 ENV = "EdgeGym/RequestScheduling-v0"
 PARK = "park_load_balance"
 SITES = ("edge_code", "edge_conv")
+SPEEDS = (0.7, 0.85, 1.0, 1.15)
+JUDGED = (
+    "accurate_goodput",
+    "p99_sojourn",
+    "p99_sojourn_high",
+    "p99_sojourn_normal",
+    "p99_sojourn_low",
+    "mean_sojourn",
+)
 COLUMNS = ("accurate_goodput", "slo_attainment", "accuracy", "p99_sojourn", "rejected", "energy_j", "fairness")
 RESAMPLES = 2000
 Found = dict[str, NDArray[np.float64]]
@@ -106,16 +118,56 @@ def site(name: str, runs: Path) -> None:
     table(("policy", *COLUMNS), ((key, *(f"{np.nanmean(x[c]):.4f}" for c in COLUMNS)) for key, x in rows))
     if not learned:
         return
-    goodput = {policy.name: found[policy.name]["accurate_goodput"] for policy in others}
-    best = max(goodput, key=lambda key: float(goodput[key].mean()))
-    gain = np.stack([found[policy.name]["accurate_goodput"] for policy in learned]) - goodput[best]
-    tail = (
-        np.stack([found[policy.name]["p99_sojourn"] for policy in learned]).mean() / found[best]["p99_sojourn"].mean()
-    )
-    print(f"Against {best}: mean gain {gain.mean():+.4f} (by seed {gain.mean(axis=1).min():+.4f} to ", end="")
-    print(f"{gain.mean(axis=1).max():+.4f}), wins {np.mean(gain > 0):.3f} of the pairs of seed and episode, ", end="")
-    print(f"ratio of p99 {tail:.2f}.")
+    best = max((policy.name for policy in others), key=lambda key: float(found[key]["accurate_goodput"].mean()))
+    trained = {metric: np.stack([found[policy.name][metric] for policy in learned]) for metric in found[best]}
+    print(f"The trained seeds against {best}, the best heuristic; intervals resample seeds and episodes (95 %).\n")
+    table(("metric", "difference", "P of improvement", "by seed"), (against(trained, found[best], m) for m in JUDGED))
+    losses(trained["accurate_goodput"] - found[best]["accurate_goodput"], found[best]["slo_attainment"])
+    at_speeds(experiment, learned, next(policy for policy in others if policy.name == best))
     print(f"Training: {experiment.training.steps:,} decisions a seed in {seconds(runs, name)} s.\n")
+
+
+def against(trained: Found, best: Found, metric: str) -> tuple[str, str, str, str]:
+    """One row: how the trained seeds do against a heuristic by one metric, paired by episode."""
+    better = {each.name: each.better for each in METRICS}[metric]
+    mine, other = trained[metric], best[metric][None]
+    sign = 1.0 if better == "higher" else -1.0
+    gain = paired_difference(mine, other, np.random.default_rng(0))
+    surely = probability_of_improvement(mine, other, better, np.random.default_rng(0))
+    seeds = ", ".join(f"{value:.3f}" for value in (sign * (mine - other) > 0.0).mean(axis=1))
+    return (
+        metric,
+        f"{gain.value:+.4f} ({gain.low:+.4f} .. {gain.high:+.4f})",
+        f"{surely.value:.3f} ({surely.low:.3f} .. {surely.high:.3f})",
+        seeds,
+    )
+
+
+def losses(gain: NDArray[np.float64], attainment: NDArray[np.float64]) -> None:
+    """Where pairs are lost: among calm or among crowded episodes, as the heuristic's SLO attainment tells them."""
+    thirds = np.array_split(np.argsort(-attainment), 3)
+    rows = []
+    for name, third in zip(("calm third", "middle third", "crowded third"), thirds, strict=True):
+        own = gain[:, third]
+        rows.append((name, f"{attainment[third].mean():.3f}", f"{own.mean():+.4f}", f"{(own > 0).mean():.3f}",
+                     f"{own.min():+.4f}"))  # fmt: skip
+    table(("episodes", "SLO attainment of the heuristic", "mean gain", "pairs won", "worst pair"), rows)
+
+
+def at_speeds(experiment: Experiment, learned: Sequence[LearnedPolicy], best: Policy) -> None:
+    """The same policies, untouched, where all requests come slower or faster."""
+    rows = []
+    for speed in SPEEDS:
+        settings = merged(experiment.evaluation.settings, {"workload": {"speed": speed}})
+        varied = experiment.model_copy(
+            update={"evaluation": experiment.evaluation.model_copy(update={"settings": settings})}
+        )
+        other = play(varied, best)
+        each = [play(varied, policy) for policy in learned]
+        trained = {metric: np.stack([one[metric] for one in each]) for metric in other}
+        gain, tail = against(trained, other, "accurate_goodput"), against(trained, other, "p99_sojourn")
+        rows.append((speed, f"{other['accurate_goodput'].mean():.4f}", gain[1], gain[2], tail[1]))
+    table(("speed", best.name, "difference", "P of improvement", "difference of p99, s"), rows)
 
 
 def speed() -> None:

@@ -1,18 +1,22 @@
-"""User migration: the exact hexagonal problem, speeds, and the clairvoyant plan at full size.
+"""User migration: the exact hexagonal problem, speeds, the clairvoyant plan at full size, traces, and Melbourne.
 
 OMP_NUM_THREADS=1 python benchmarks/user_migration.py
 """
 
 from __future__ import annotations
 
+import tempfile
 import time
 from itertools import product
+from pathlib import Path
 
 import gymnasium as gym
 import numpy as np
 
 import edgegym  # noqa: F401
+from edgegym.agents.policies import bounds, heuristics
 from edgegym.envs.user_migration.viterbi import plan
+from edgegym.evaluation.harness import Task, run_episodes
 from edgegym.mobility.hex_mdp import HexMdp
 from edgegym.mobility.hop_costs import HopCosts
 from edgegym.mobility.ring_mdp import RingMdp
@@ -57,17 +61,58 @@ def speed(preset: str, rows: int = 128) -> tuple[float, float]:
     return best[0], best[1]
 
 
-def viterbi(users: int = 500, slots: int = 1440, sites: int = 200) -> float:
-    """CPU seconds for the plans of all users, on walks over sites in a line with costs that grow with distance."""
+def viterbi(pruned: bool, users: int = 500, slots: int = 1440, sites: int = 200) -> float:
+    """CPU seconds for the plans of all users.
+
+    Args:
+        pruned: walks over sites in a line with costs that grow with distance; else users jump anywhere in every slot
+            and costs are random, those of a slot small against those of a migration: no site can be passed over.
+        users: how many.
+        slots: of each.
+        sites: where services may run.
+    """
     rng = np.random.default_rng(0)
     apart = np.abs(np.subtract.outer(np.arange(sites), np.arange(sites))).astype(np.float64)
-    near, move = 1.0 - 0.8**apart, np.where(apart > 0, 2.0 - 0.8**apart, 0.0)
+    near, move, handover = 1.0 - 0.8**apart, np.where(apart > 0, 2.0 - 0.8**apart, 0.0), 0.0
     walks = np.clip(np.cumsum(rng.integers(-1, 2, (slots, users)), axis=0) + sites // 2, 0, sites - 1).astype(np.int32)
-    plan(walks[:10, 0].copy(), near, move, 0.0)
+    if not pruned:
+        near, move, handover = 0.01 * rng.random((sites, sites)), 1.0 + rng.random((sites, sites)), 0.05
+        move = np.where(apart > 0, move + move.T, 0.0)
+        walks = rng.integers(0, sites, (slots, users)).astype(np.int32)
+    plan(walks[:10, 0].copy(), near, move, handover)
     began = time.process_time()
     for user in range(users):
-        plan(np.ascontiguousarray(walks[:, user]), near, move, 0.0)
+        plan(np.ascontiguousarray(walks[:, user]), near, move, handover)
     return time.process_time() - began
+
+
+def reading(users: int = 700, slots: int = 1440) -> tuple[int, float]:
+    """Rows of a position trace, and CPU seconds from the file to an environment that does not predict."""
+    rng = np.random.default_rng(0)
+    at = np.abs(np.cumsum(rng.normal(0, 40, (slots, users, 2)), axis=0) + rng.uniform(0, 6000, (users, 2))) % 8000
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "trace.csv"
+        with path.open("w", encoding="utf-8") as file:
+            file.write("user,time,x_m,y_m\n")
+            for t, u in product(range(slots), range(users)):
+                file.write(f"u{u},{60 * t},{at[t, u, 0]:.1f},{at[t, u, 1]:.1f}\n")
+        workload = {"kind": "trace", "path": str(path), "users": 10}
+        began = time.process_time()
+        Task(ENV, {"workload": workload, "cost": {"kind": "exponential"}, "observe": "motion"}).system()
+        return users * slots, time.process_time() - began
+
+
+def melbourne(backhaul: str, episodes: int = 8) -> None:
+    """Heuristics and the bound between the sites of the EUA data set; needs EDGEGYM_DATA and minutes."""
+    starts = "$EDGEGYM_DATA/mobility/eua/users-melbcbd-generated.csv"
+    task = Task(ENV, {"preset": "melbourne", "backhaul": {"kind": backhaul}, "workload": {"starts": starts}})
+    names = ("cost_per_slot", "latency_mean_s", "latency_p95_s", "motion_to_photon_misses", "migrations_per_hour")
+    print(f"\n| melbourne, backhaul {backhaul} | {' | '.join(names)} |\n|---|{'---|' * len(names)}")
+    system = task.system()
+    for policy in (*heuristics(ENV, system), *bounds(ENV, system)):
+        results = run_episodes(task, policy, range(episodes))
+        means = [float(np.mean([result.metrics[name] for result in results])) for name in names]
+        print(f"| {policy.name} | {' | '.join(f'{mean:.4g}' for mean in means)} |", flush=True)
 
 
 def main() -> None:
@@ -77,7 +122,13 @@ def main() -> None:
     for preset in ("city", "hex_mdp"):
         single, vector = speed(preset)
         print(f"| {preset} | {single:,.0f} | {vector:,.0f} |")
-    print(f"\nViterbi, 500 users, 1,440 slots, 200 sites: {viterbi():.1f} s of CPU time")
+    print("\n| Viterbi, 500 users, 1,440 slots, 200 sites | CPU seconds |\n|---|---|")
+    print(f"| walks over sites in a line | {viterbi(pruned=True):.1f} |")
+    print(f"| worst case: nothing is pruned | {viterbi(pruned=False):.1f} |")
+    rows, seconds = reading()
+    print(f"\nA position trace of {rows:,} rows is read in {seconds:.1f} s of CPU time")
+    for backhaul in ("distance", "graph"):
+        melbourne(backhaul)
 
 
 if __name__ == "__main__":

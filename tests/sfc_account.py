@@ -63,7 +63,7 @@ def _check_row(state: Any, row: int, relieves: bool, breaks: bool, found: Any) -
             cpu[v] += busy
             flows[v, kind] += 1
             busy_in[v, kind] += busy
-            moment[v] += state.calls[kind] * function.demand * state.call_s[kind, device] ** 2
+            moment[v] += state.kinds[kind].calls * function.demand * state.call_s[kind, device] ** 2
         path_s = 0.0
         for s in range(request.routed):
             a = request.source if s == 0 else state.functions[row, q, s - 1].node
@@ -73,10 +73,10 @@ def _check_row(state: Any, row: int, relieves: bool, breaks: bool, found: Any) -
                 found[0] += s != open_segment
                 continue
             found[0] += s == open_segment
-            path_s += state.path_s[t, a, b, j]
-            x, at, hops = state.leaf[t, a, b, j], b, 0
+            path_s += state.paths[t, a, b, j].delay_s
+            x, at, hops = state.paths[t, a, b, j].leaf, b, 0
             while x > 0:
-                over = state.over[t, a, x]
+                over = state.trees[t, a, x].over
                 one, other = state.ends[t, over, 0], state.ends[t, over, 1]
                 found[2] += at != one and at != other
                 at = other if at == one else one
@@ -84,7 +84,7 @@ def _check_row(state: Any, row: int, relieves: bool, breaks: bool, found: Any) -
                 bandwidth[over] += state.segments[row, q, s].bandwidth
                 # Segments that are still to be led around a failure cross it until it is their turn.
                 found[3] += r.decision != REROUTE and state.links[row, over].faults > 0
-                x = state.parent[t, a, x]
+                x = state.trees[t, a, x].parent
             found[2] += at != a or hops != state.hops[t, a, b, j]
         found[8] += abs(path_s - request.path_s) > 1e-12
         found[8] += request.status == ACTIVE and path_s + request.processing_s > request.budget_s * (1 + 1e-9)
@@ -92,8 +92,8 @@ def _check_row(state: Any, row: int, relieves: bool, breaks: bool, found: Any) -
     if relieves and not (r.pending and r.position > 0):
         for over in range(links):
             link = state.links[row, over]
-            found[9] += link.free < state.brim[t, over] and not link.congested
-            found[9] += link.free >= state.calm[t, over] and link.congested and r.decision == PLACE
+            found[9] += link.free < state.limits[t, over].brim and not link.congested
+            found[9] += link.free >= state.limits[t, over].calm and link.congested and r.decision == PLACE
 
 
 @njit(cache=True)
@@ -120,7 +120,7 @@ def _check_parts(
         for kind in range(flows.shape[1]):
             instance = state.instances[row, v, kind]
             if instance.running:
-                memory -= state.memory[kind]
+                memory -= state.kinds[kind].memory
                 running += 1
                 found[6] += instance.flows != flows[v, kind] or instance.cpu != busy_in[v, kind]
                 found[6] += not node.up

@@ -15,6 +15,7 @@ from edgegym.cards.work import Work
 from edgegym.envs.user_migration.backhaul import BackhaulSettings, GraphBackhaul, backhaul_of
 from edgegym.envs.user_migration.params import UserMigrationParams
 from edgegym.envs.user_migration.system import UserMigrationSystem
+from edgegym.envs.user_migration.workload import Episode
 from edgegym.errors import SettingsError
 from edgegym.mobility.hex_plane import disc, hops
 from edgegym.mobility.sites import Sites, hex_layout, rounded_hops
@@ -100,14 +101,20 @@ def test_graphs_that_do_not_join_are_refused(settings: dict[str, Any], wrong: st
         graph_of(pairs, **settings)
 
 
-def test_graph_costs_are_played(tmp_path: Path) -> None:
+def test_unknown_cards_of_a_file_are_named(tmp_path: Path) -> None:
+    (tmp_path / "links.csv").write_text("source,target,link\n0,1,metro_fiber_50km\n")
+    with pytest.raises(SettingsError, match=r"links\.csv: column link: .*Did you mean 'metro_fibre_50km'"):
+        graph_of(Sites.of_metres(np.eye(2)), shape="links", path=str(tmp_path / "links.csv"))
+
+
+def test_graph_costs_are_played() -> None:
     system = system_of(backhaul={"kind": "graph", "shape": "ring"})
     assert system.backhaul.hops.max() == 3
     system.begin(0, 0, {})
     system.follow(0, system.episode(0, {}).place)
     assert np.isfinite(system.episode_metrics(0)["cost_per_slot"])
+    plane = {"kind": "hex_walk"}
     with pytest.raises(SettingsError, match="no network between its sites"):
-        plane = {"kind": "hex_walk"}
         system_of(workload=plane, cost={"kind": "exponential"}, reach=5, backhaul={"kind": "graph"})
 
 
@@ -134,8 +141,6 @@ def test_energy_is_what_cards_state(tmp_path: Path) -> None:
     assert radio is not None
     episode = system.episode(0, {})
     cells = np.array([[0, 3], [2, 3]], np.int32)
-    from edgegym.envs.user_migration.workload import Episode
-
     begun = Episode(cells, episode.service[:2], np.full(2, -1, np.int32))
     system.begin(0, 0, {"episode": begun})
     system.follow(0, np.array([[0, 1], [0, 3]]))

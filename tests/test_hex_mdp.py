@@ -132,9 +132,7 @@ def naive_values(rings: int, move: float, discount: float, costs: HopCosts) -> d
             ends = [(a[0] + p, a[1] + q, a[2] + r) for p, q, r in steps]
             after[a] = sum(move * value.get(end, value[a]) for end in ends) + (1.0 - 6.0 * move) * value[a]
         new = {
-            d: min(
-                paid(d, a) + discount * after[a] for a in cells if not (length(d) == rings and length(a) == rings)
-            )
+            d: min(paid(d, a) + discount * after[a] for a in cells if not (length(d) == rings and length(a) == rings))
             for d in cells
         }
         change = max(abs(new[d] - value[d]) for d in cells)
@@ -162,6 +160,32 @@ def test_any_settings_have_the_values_of_an_independent_solver(
     for (q, s), value in zip(mdp.cells.tolist(), found, strict=True):
         assert value == pytest.approx(wanted[q, s, -q - s], abs=1e-5)
     assert np.abs(found - mdp.value_iteration()).max() < 1e-8
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(2, 12), st.floats(0.0, 1.0 / 6.0), st.floats(0.0, 0.95), st.floats(0.0, 25.0), st.floats(0.0, 1.0))
+def test_rings_have_the_values_of_plain_sweeps(
+    rings: int, move: float, discount: float, ratio: float, theta: float
+) -> None:
+    ring = RingMdp(rings, move, discount, HopCosts(beta_c=1.0 + ratio, beta_l=-ratio, theta=theta))
+    value = [0.0] * (rings + 1)
+    for _ in range(600):
+        after = [6 * move * value[1] + (1 - 6 * move) * value[0]]
+        for d in range(1, rings):
+            out, back = 2.5 * move, 1.5 * move
+            after.append(out * value[d + 1] + back * value[d - 1] + (1 - out - back) * value[d])
+        after.append(move * value[rings - 1] + (1 - move) * value[rings])
+        value = [
+            min(
+                (1.0 + ratio - ratio * 0.8 ** abs(d - a) if a != d else 0.0)
+                + (1.0 - theta**a if a else 0.0)
+                + discount * after[a]
+                for a in range(rings + 1)
+                if d < rings or a < rings
+            )
+            for d in range(rings + 1)
+        ]
+    assert ring.evaluate(ring.policy_iteration()) == pytest.approx(np.array(value), abs=1e-5)
 
 
 def test_bad_numbers_are_named() -> None:

@@ -113,6 +113,7 @@ def test_melbourne_has_125_sites(data_folder: Path) -> None:
         ("x,y\n1,2\n\n1,nan\n", "line 4: y is 'nan'"),
         ("x,y\n1,2\n1\n", "line 3: has 1 fields, the head line 2"),
         ("x,y\n", "holds no rows"),
+        ("x,y\n" + "1,2\n" * 1025, "has 1025 sites, and 1024 are the most"),
     ],
 )
 def test_tables_of_sites_say_what_is_wrong(tmp_path: Path, text: str, wrong: str) -> None:

@@ -90,6 +90,20 @@ def test_cells_metres_and_degrees_say_the_same(tmp_path: Path) -> None:
         assert (track.slot.tolist(), track.cell.tolist()) == ([0, 1], [0, 2])
 
 
+def test_columns_say_which_of_several_places_counts(tmp_path: Path) -> None:
+    text = "user,time,cell,px,lat,lon,x,y\nu,0,2,1,3,4,5,6\n"
+    for columns, place in (
+        ({"cell": "cell"}, [2.0]),
+        ({"latitude": "lat"}, [3.0, 4.0]),
+        ({"x_m": "px"}, [1.0, 6.0]),
+    ):
+        assert fixes_of(tmp_path / "x.csv", text, columns).place[0].tolist() == place
+    with pytest.raises(TraceError, match="both found"):
+        fixes_of(tmp_path / "x.csv", text)
+    with pytest.raises(TraceError, match="no column who in the head line"):
+        fixes_of(tmp_path / "x.csv", text, {"user": "who"})
+
+
 def test_hexagons_are_laid_over_the_area(tmp_path: Path) -> None:
     trace, sites = over_hexagons(fixes_of(tmp_path / "x.csv", "user,time,lat,lon\nu,0,1,1\nu,60,1.01,1.02\n"), 300.0)
     track = recorded(trace, sites, 300.0, Sampling(60.0, 300.0, False)).tracks[0]
@@ -166,7 +180,9 @@ def test_recorded_users_meet_at_sites(tmp_path: Path, cost: dict[str, Any]) -> N
     system.observe(decisions)
     while not decisions.done[0]:
         system.step(rng.choice(np.flatnonzero(decisions.mask[0]), 1), np.ones(1, np.bool_), decisions)
-        most = max(most, float(system.state.sites["load"].sum()))
+        load = system.state.sites["load"][0]
+        assert np.all((load >= -1e-9) & (load <= system.tables.capacity * system.tables.full + 1e-9))
+        most = max(most, float(load.sum()))
     metrics = system.episode_metrics(0)
     assert metrics["user_slots"] == served
     assert metrics["outside"] == 0.0

@@ -35,17 +35,21 @@ def test_vector_row_equals_single_environment_and_columns_are_in_range(values: d
         assert (rewards[2], over[2]) == (reward, ended)
 
 
-def test_regret_is_the_difference_of_two_simulations() -> None:
+@pytest.mark.parametrize("charge", [0.0, 0.2])
+def test_regret_is_the_difference_of_two_simulations(charge: float) -> None:
     values = {**PLAIN, "reject": False, "servers": [{"rate": 1.0}, {"rate": 0.4}]}
-    values["reward"] = {"latency": 1.0, "goodput": 0.0, "signal": "regret", "horizon": 1000, "clip": 1e9}
+    reward = {"latency": 1.0, "goodput": 0.0, "signal": "regret", "horizon": 1000, "clip": 1e9, "charge": charge}
+    values["reward"] = reward
     system, rng = system_of(**values), np.random.default_rng(2)
     episode = episode_of(np.cumsum(rng.exponential(1.0, 80)), rng.exponential(size=80) + 0.05)
 
     def cost(prefix: list[int]) -> float:
         free, total = np.zeros(2), 0.0
         for i, (time, size) in enumerate(zip(episode.arrival_s, episode.size, strict=True)):
-            finish = np.maximum(free, time) + size / np.array([1.0, 0.4])
-            chosen = prefix[i] if i < len(prefix) else int(finish.argmin())
+            service, wait = size / np.array([1.0, 0.4]), np.maximum(free - time, 0.0)
+            finish = time + wait + service
+            disliked = finish + charge * 2.0 * service * wait  # class normal weighs 2
+            chosen = prefix[i] if i < len(prefix) else int(disliked.argmin())
             free[chosen] = finish[chosen]
             total += finish[chosen] - time
         return total

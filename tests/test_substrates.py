@@ -42,12 +42,14 @@ def test_paths_are_the_shortest_simple_ones(values: dict[str, Any]) -> None:
         assert [int(hops) for hops in paths.hops[a, b] if hops >= 0] == expected
         seen = set()
         for j, hops in enumerate(expected):
-            links = paths.links[paths.first[a, b, j] :][:hops]
+            links = paths.links_of(a, b, j)
             part = nx.Graph([tuple(substrate.ends[link]) for link in links])
             # Exactly the links of one simple path from a to b, each path once.
             assert len(set(links)) == hops == nx.shortest_path_length(part, a, b)
             assert substrate.delay_s[links].sum() == pytest.approx(paths.delay_s[a, b, j])
             assert paths.delay_s[a, b, j] == paths.delay_s[b, a, j]
+            assert links.tolist() == paths.links_of(b, a, j).tolist()[::-1]
+            assert a in substrate.ends[links[0]]
             seen.add(tuple(sorted(links)))
         assert len(seen) == len(expected)
 
@@ -113,14 +115,74 @@ def test_mistakes_are_named(tmp_path: Path) -> None:
         settings_of(cpu=(10, 5))
 
 
+def test_trees_hold_each_beginning_of_a_path_once() -> None:
+    substrate = substrates_from_settings(settings_of(builder="gabriel", nodes=30, paths=4))[0]
+    paths = substrate.paths
+    for a in range(30):
+        beginnings = {()}
+        for b, j in np.argwhere(paths.hops[a] > 0):
+            links = tuple(paths.links_of(a, b, j).tolist())
+            beginnings |= {links[: i + 1] for i in range(len(links))}
+        size = int(paths.leaf[a].max()) + 1
+        assert size <= len(beginnings)
+        # Vertex numbers rise along a path, so that all is known of a parent before its children.
+        assert (paths.parent[a, 1 : len(beginnings)] < np.arange(1, len(beginnings))).all()
+        assert (paths.link[a, len(beginnings) :] == 0).all()
+
+
+INVENTED: dict[str, Any] = {
+    "directed": False,
+    "multigraph": False,
+    "graph": {
+        "name": "tiny",
+        "demands": {"0": {"1": 12.5, "2": 3.0}, "1": {"0": 4.0}, "2": {}},
+        "stats": {"nodes": 3, "links": 3, "avg_degree": 2.0},
+    },
+    "nodes": [
+        {"name": "Here", "pos": [8.5, 47.4], "id": 0},
+        {"name": "There", "pos": [9.5, 47.4], "id": 1},
+        {"name": "Nowhere", "pos": [9.0, 48.4], "id": 2},
+    ],
+    "edges": [
+        {"dist": 204.0, "ecmp_fwd": {"uni": 40.0}, "ecmp_bwd": {"uni": 60.0}, "source": 0, "target": 1},
+        {"dist": 102.0, "ecmp_fwd": {"uni": 10.0}, "ecmp_bwd": {"uni": 10.0}, "source": 1, "target": 2},
+        {"dist": 51.0, "ecmp_fwd": {"uni": 10.0}, "ecmp_bwd": {"uni": 10.0}, "source": 0, "target": 2},
+    ],
+}
+"""An invented network in the format that topohub documents."""
+
+
 def test_topohub_is_optional_and_read_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     settings = settings_of(builder="topohub", name="sndlib/tiny")
     monkeypatch.setitem(sys.modules, "topohub", None)
     with pytest.raises(SettingsError, match="pip install topohub"):
         substrates_from_settings(settings)
     module: Any = type(sys)("topohub")
-    data = {"nodes": [{"id": 0}, {"id": 1}], "edges": [{"source": 0, "target": 1, "dist": 204.0}]}
-    module.get = lambda name: {"directed": False, "multigraph": False, "graph": {}, **data}
+    stored = {
+        "sndlib/tiny": INVENTED,
+        "sndlib/alike": {**INVENTED, "nodes": [{"name": "R", "id": i} for i in range(3)]},
+    }
+    module.get = lambda name: json.loads(json.dumps(stored[name]))
     monkeypatch.setitem(sys.modules, "topohub", module)
     substrate = substrates_from_settings(settings)[0]
-    assert substrate.delay_s == pytest.approx([0.001], rel=0.01)
+    assert substrate.nodes == ("Here", "There", "Nowhere")
+    assert substrate.ends.tolist() == [[0, 1], [0, 2], [1, 2]]
+    assert substrate.delay_s == pytest.approx([0.001, 0.00025, 0.0005], rel=0.03)
+    assert (substrate.cpu >= 50).all()
+    # Names that several nodes have tell none of them apart.
+    assert substrates_from_settings(settings_of(builder="topohub", name="sndlib/alike"))[0].nodes == ("0", "1", "2")
+    with pytest.raises(SettingsError, match=r"no topology 'sndlib/none'.*gabriel/25/0"):
+        substrates_from_settings(settings_of(builder="topohub", name="sndlib/none"))
+    with pytest.raises(SettingsError, match="node 'Here': no cpu"):
+        substrates_from_settings(settings_of(builder="topohub", name="sndlib/tiny", cpu=None))
+
+
+@pytest.mark.parametrize(
+    ("name", "nodes", "links"), [("sndlib/abilene", 12, 15), ("sndlib/germany50", 50, 88), ("gabriel/25/0", 25, None)]
+)
+def test_networks_of_the_real_package(name: str, nodes: int, links: int | None) -> None:
+    pytest.importorskip("topohub", reason="the optional package topohub is not installed")
+    substrate = substrates_from_settings(settings_of(builder="topohub", name=name, paths=3))[0]
+    assert len(substrate.nodes) == nodes
+    assert links is None or len(substrate.ends) == links
+    assert (substrate.delay_s > 0.0).all()

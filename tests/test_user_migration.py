@@ -10,15 +10,17 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.spatial.distance import cdist
 
 from edgegym.agents.bounds.user_migration import Clairvoyant, clairvoyant_plan, joint_bound
 from edgegym.decision.system import Decisions
-from edgegym.envs.user_migration.params import UserMigrationParams
+from edgegym.envs.user_migration.params import PRESETS, UserMigrationParams
 from edgegym.envs.user_migration.system import UserMigrationSystem
 from edgegym.envs.user_migration.viterbi import plan
 from edgegym.envs.user_migration.workload import Episode
 from edgegym.errors import SettingsError
 from edgegym.evaluation.harness import Task, run_episodes
+from edgegym.settings import merged
 
 ENV = "EdgeGym/UserMigration-v0"
 SMALL: dict[str, Any] = {"workload": {"kind": "city", "users": 10, "slots": 12, "rings": 1}}
@@ -50,6 +52,7 @@ def test_viterbi_is_the_best_of_all_ways(seed: int, slots: int, sites: int) -> N
     near, move, handover = rng.random((sites, sites)), rng.random((sites, sites)), 4.0 * rng.random() ** 3
     move = move + move.T
     np.fill_diagonal(move, 0.0)
+    far = None if seed % 2 else (rng.random((sites, sites)) < 0.4) & ~np.eye(sites, dtype=np.bool_)
     best = np.inf
     for way in product(range(sites), repeat=slots):
         cost = 0.0
@@ -60,25 +63,27 @@ def test_viterbi_is_the_best_of_all_ways(seed: int, slots: int, sites: int) -> N
             before = cell[t] if new else way[t - 1]
             handed = 0.0 if new or cell[t] == cell[t - 1] else handover
             cost += near[cell[t], site] + (move[before, site] if site != before else handed)
+            if far is not None and site == before and far[cell[t], site]:
+                cost = np.inf
         best = min(best, cost)
-    assert plan(cell, near, move, handover)[1] == pytest.approx(best, abs=1e-12)
+    assert plan(cell, near, move, handover, far)[1] == pytest.approx(best, abs=1e-12)
 
 
 def naive_optimum(cell: np.ndarray, near: np.ndarray, move: np.ndarray, handover: float) -> float:
     """Forward dynamic programme over a layered graph, one session after the other."""
-    total, value = 0.0, None
+    total, value = 0.0, np.zeros(1)
     for t, here in enumerate(cell):
         if here < 0:
             continue
         new = t == 0 or cell[t - 1] < 0
         step = move + np.diag(np.full(len(move), 0.0 if new or cell[t - 1] == here else handover))
         if new:
-            total += 0.0 if value is None else value.min()
+            total += value.min()
             value = step[here]
         else:
             value = (value[:, None] + step).min(axis=0)
         value = value + near[here]
-    return float(total + (0.0 if value is None else value.min()))
+    return float(total + value.min())
 
 
 @settings(max_examples=60, deadline=None)
@@ -115,19 +120,32 @@ def test_viterbi_is_exact_at_full_size_where_nothing_is_pruned(seed: int) -> Non
 
 
 @settings(max_examples=40, deadline=None)
-@given(st.integers(0, 10_000), st.integers(2, 30), st.floats(0.0, 20.0), st.sampled_from(["manhattan", "gauss_markov"]))
-def test_no_plan_and_no_policy_beats_the_clairvoyant_optimum(seed: int, slots: int, ratio: float, model: str) -> None:
+@given(
+    st.integers(0, 10_000),
+    st.integers(2, 30),
+    st.floats(0.0, 20.0),
+    st.sampled_from(["manhattan", "gauss_markov"]),
+    st.sampled_from([None, 2]),
+    st.sampled_from(["distance", "graph"]),
+)
+def test_no_plan_and_no_policy_beats_the_clairvoyant_optimum(
+    seed: int, slots: int, ratio: float, model: str, reach: int | None, backhaul: str
+) -> None:
     cost = {"kind": "exponential", "beta_c": 1.0 + ratio, "beta_l": -ratio}
-    system = make(cost=cost, workload={"kind": "city", "model": model, "users": 4, "slots": slots, "rings": 1})
-    rng, episode = np.random.default_rng(seed), system.episode(seed, {})
-    system.begin(0, seed, {})
+    workload = {"kind": "city", "model": model, "users": 4, "slots": slots, "rings": 1}
+    system = make(cost=cost, workload=workload, observe="motion", reach=reach, backhaul={"kind": backhaul})
+    rng, drawn = np.random.default_rng(seed), system.episode(seed, {})
+    place = np.where(rng.random(drawn.place.shape) < 0.15, -1, drawn.place).astype(np.int32)
+    episode = Episode(place, drawn.service, drawn.start)
+    options = {"episode": episode}
+    system.begin(0, seed, options)
     best = -system.follow(0, clairvoyant_plan(system, episode))
     for lazy in (0.0, 0.5, 0.95):
-        drawn = rng.integers(0, 7, episode.place.shape)
-        kept = np.where(rng.random(drawn.shape) < lazy, episode.place[0], drawn)
-        system.begin(0, seed, {})
+        anywhere = rng.integers(0, 7, place.shape)
+        kept = np.where(rng.random(place.shape) < lazy, anywhere[0], anywhere)
+        system.begin(0, seed, options)
         assert -system.follow(0, kept) >= best - 1e-9
-    found = play(system, seed, rng)
+    found = play(system, seed, rng, options)
     assert found["cost_per_slot"] * found["user_slots"] >= best - 1e-9
 
 
@@ -163,6 +181,55 @@ def test_rewards_add_up_to_the_cost() -> None:
         assert -result.total == pytest.approx(result.metrics["cost_per_slot"] * result.metrics["user_slots"])
 
 
+def test_metrics_are_those_of_a_naive_account() -> None:
+    system = make(cost={"kind": "edge", "servers": 2.0, "energy": 0.01}, observe="motion")
+    tables, episode = system.tables, system.episode(7, {})
+    plan_of = np.random.default_rng(7).integers(0, 7, episode.place.shape)
+    plan_of[:, 0] = episode.place[:, 0]
+    system.begin(0, 7, {})
+    system.follow(0, plan_of)
+    sites, before = episode.place[0].copy(), episode.place[0].copy()
+    cost, down, sent, joules, moves = 0.0, 0.0, 0.0, 0.0, 0
+    delays, limits, balance = [], [], []
+    for cells, wanted in zip(episode.place, plan_of, strict=True):
+        for u, kind in enumerate(episode.service):
+            if wanted[u] != sites[u]:
+                moves += 1
+                cost += tables.move[kind, sites[u], wanted[u]]
+                down += tables.downtime[kind, sites[u], wanted[u]]
+                sent += tables.sent[kind, sites[u], wanted[u]]
+                joules += tables.move_energy[kind, sites[u], wanted[u]]
+            elif cells[u] != before[u]:
+                cost, down = cost + 0.05, down + 0.05
+        sites, before = wanted.copy(), cells
+        load = np.bincount(sites, tables.load[episode.service], 7)
+        for u, kind in enumerate(episode.service):
+            stretch = 1.0 / (1.0 - load[sites[u]] / 2.0)
+            cost += tables.near[kind, cells[u], sites[u]] + tables.work[kind] * stretch
+            joules += tables.energy[kind, cells[u], sites[u]]
+            delays.append(tables.latency[kind, cells[u], sites[u]] + tables.seconds[kind] * stretch)
+            limits.append(system.params.services[kind].deadline_s)
+        balance.append(load.sum() ** 2 / (7 * (load**2).sum()))
+    late, tight = np.array(delays) > limits, np.array(limits) == 0.02
+    wanted_metrics = {
+        "cost_per_slot": cost / 120,
+        "latency_mean_s": np.mean(delays),
+        "latency_p95_s": np.quantile(delays, 0.95),
+        "deadline_misses": late.mean(),
+        "motion_to_photon_misses": late[tight].mean(),
+        "migrations_per_slot": moves / 120,
+        "migrations_per_hour": moves / 120 * 360,
+        "bytes_per_hour": sent / 120 * 360,
+        "downtime": down / 1200,
+        "energy_j": joules / 120,
+        "load_balance": np.mean(balance),
+        "user_slots": 120,
+    }
+    found = system.episode_metrics(0)
+    for name, value in wanted_metrics.items():
+        assert found[name] == pytest.approx(value, rel=1e-6), name
+
+
 def test_regret_is_nothing_for_the_clairvoyant_choice() -> None:
     system = make(cost={"kind": "exponential"}, reward={"signal": "regret"}, candidates=8)
     episode = system.episode(3, {})
@@ -183,6 +250,8 @@ def test_users_outside_every_cell_cost_nothing() -> None:
     assert play(system, 0, np.random.default_rng(0), {"episode": episode})["user_slots"] == 3.0
     with pytest.raises(SettingsError, match="none of the 7 cells"):
         system.begin(0, 0, {"episode": Episode(place + 9, episode.service, episode.start)})
+    with pytest.raises(SettingsError, match="cell -2 is none"):
+        system.begin(0, 0, {"episode": Episode(place - 1, episode.service, episode.start)})
 
 
 def test_sites_without_servers_host_nobody() -> None:
@@ -205,6 +274,26 @@ def test_stop_and_copy_is_precopy_without_rounds() -> None:
         tables = make(cost={"kind": "edge", "rounds": rounds}, services=[service]).tables
         assert tables.downtime[0, 0, 1] == pytest.approx(downtime)
         assert tables.sent[0, 0, 1] == pytest.approx(125e6)
+
+
+def test_users_of_melbourne_begin_at_recorded_positions(data_folder: Path) -> None:
+    users = data_folder / "mobility/eua/users-melbcbd-generated.csv"
+    workload = {"model": "random_waypoint", "starts": str(users), "users": 400, "slots": 30}
+    values = merged(PRESETS["melbourne"], {"workload": workload, "observe": "cell"})
+    system = UserMigrationSystem(UserMigrationParams.parse(values))
+    sites, at = system.source.xy, system.episode(5, {}).position
+    assert at is not None
+    recorded = system.source.sites.in_metres(np.loadtxt(users, delimiter=",", skiprows=1))
+    distance = cdist(at[0], recorded)
+    assert distance.min(axis=1).max() < 1e-6
+    assert len(np.unique(distance.argmin(axis=1))) == 400
+    both = np.concatenate([sites, recorded])
+    assert np.all((at >= both.min(axis=0) - 1e-9) & (at <= both.max(axis=0) + 1e-9))
+    system.begin(0, 5, {})
+    system.follow(0, system.episode(5, {}).place)
+    assert 0.0 < system.episode_metrics(0)["load_balance"] < 1.0
+    with pytest.raises(SettingsError, match="'starts' needs 'sites'"):
+        make(workload={"kind": "city", "starts": "x.csv"})
 
 
 def test_recorded_taxis_reach_the_known_reference_points(data_folder: Path) -> None:

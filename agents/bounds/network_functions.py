@@ -190,7 +190,10 @@ TOTALS = OfflineBound("Resource LP", "totals", "requests at their cheapest fit i
 
 
 def bounds(system: System) -> list[Policy]:
-    """Those that the size of the system allows; none where overload is taken or failures end flows early."""
+    """Those that the size of the system allows.
+
+    None where overload is taken or failures end flows early; only totals where flows may change their paths.
+    """
     assert isinstance(system, NetworkFunctionsSystem)
     failures = system.params.failures
     if system.params.overload == "break" or failures.link_mtbf_s is not None or failures.node_mtbf_s is not None:
@@ -200,6 +203,8 @@ def bounds(system: System) -> list[Policy]:
     arcs = 2 * max(len(each.ends) for each in system.substrates)
     size = count * (1 + longest * nodes + (longest + 1) * arcs)
     found: list[Policy] = [TOTALS]
+    if system.params.congestion.above is not None:
+        return found
     if size <= MOST_BINARIES:
         return [EXACT, *found]
     return [RELAXED, *found] if size <= MOST_VARIABLES else found

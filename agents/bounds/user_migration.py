@@ -52,7 +52,7 @@ class Clairvoyant(PlayingPolicy):
 
 def clairvoyant_plan(system: UserMigrationSystem, episode: Episode) -> NDArray[np.int32]:
     """(slots, users) optimal sites of every user alone; not for the hexagonal plane."""
-    ways = [plan(episode.place[:, u], *system.single_costs(k))[0] for u, k in enumerate(episode.service)]
+    ways = [plan(episode.place[:, u], *system.single_costs(k), system.far)[0] for u, k in enumerate(episode.service)]
     return np.stack(ways, axis=1)
 
 

@@ -34,7 +34,8 @@ def run(experiment: Experiment, root: Path, json: bool) -> tuple[Comparison, Pat
     from edgegym.agents.comparing import judge
     from edgegym.agents.reporting import comparison_of, write_findings
     from edgegym.evaluation.results import comparison_to_json
-    from edgegym.evaluation.tables import comparison_table, metrics_tables
+    from edgegym.evaluation.tables import comparison_table, metrics_tables, terminal_table
+    from edgegym.evaluation.timing import timing_sheet
 
     with progress_bar("comparing") as report:
         findings = judge(experiment, root, report)
@@ -44,7 +45,8 @@ def run(experiment: Experiment, root: Path, json: bool) -> tuple[Comparison, Pat
         print_json({"folder": str(folder), **comparison_to_json(comparison)})
         return comparison, folder
     console = Console()
-    for table in (comparison_table(comparison, console.width), *metrics_tables(comparison, console.width)):
+    times = terminal_table(timing_sheet(comparison, findings.timings), console.width)
+    for table in (comparison_table(comparison, console.width), *metrics_tables(comparison, console.width), times):
         console.print(table)
     typer.echo(f"report:      {folder / 'report.html'}")
     typer.echo(f"results:     {folder / 'results.json'}, {folder / 'results.csv'}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -25,11 +26,16 @@ class EpisodeResult:
         total: the return, sum of the rewards; NaN where a bound says nothing about it.
         metrics: the family's metrics; NaN where a bound says nothing.
         series: named curves over the episode, for the family's own pictures.
+        cpu_s: CPU seconds of the whole episode, environment included; a share of the batch's where several ran side by
+            side. Measured, so no part of what an episode is: results are equal whatever it says.
+        decision_s: CPU seconds of a decision of the policy alone; NaN where it plays episodes by itself. Likewise.
     """
 
     total: float
     metrics: Mapping[str, float]
     series: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+    cpu_s: float = field(default=math.nan, compare=False)
+    decision_s: float = field(default=math.nan, compare=False)
 
 
 class Policy(ABC):

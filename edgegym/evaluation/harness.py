@@ -6,8 +6,9 @@ off here, whoever asks for it.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib import import_module
 from typing import Any
 
@@ -20,6 +21,7 @@ from edgegym.decision.single import CandidateEnv
 from edgegym.decision.spaces import Columns
 from edgegym.decision.system import Decisions, System, make_settings
 from edgegym.errors import EdgeGymError, unknown
+from edgegym.evaluation.timing import Timing
 from edgegym.settings import merged
 
 BATCH = 64
@@ -96,7 +98,9 @@ def run_episodes(
     if isinstance(policy, PlayingPolicy):
         system, results = task.system(), []
         for done, seed in enumerate(seeds, 1):
-            results.append(policy.play(system, int(seed), options))
+            began = time.process_time()
+            result = policy.play(system, int(seed), options)
+            results.append(replace(result, cpu_s=time.process_time() - began))
             report(done / len(seeds))
         return results
     if not isinstance(policy, ActingPolicy):
@@ -114,6 +118,7 @@ def _run_batch(
 ) -> list[EpisodeResult]:
     """Step all episodes side by side until each has ended."""
     system = task.system(rows=len(seeds))
+    began, acting_s, acted = time.process_time(), 0.0, 0
     for row, seed in enumerate(seeds):
         system.begin(row, int(seed), options)
     policy.begin(int(seeds[0]))
@@ -123,7 +128,10 @@ def _run_batch(
     active = np.ones(len(seeds), np.bool_)
     step = 0
     while active.any():
+        before = time.process_time()
         actions = _act(policy, system, decisions)
+        acting_s += time.process_time() - before
+        acted += int(active.sum())
         # The harness alone sees these arrays, so they are filled again instead of made anew.
         system.step(actions, active, decisions)
         total += decisions.reward
@@ -132,8 +140,9 @@ def _run_batch(
         if step % 512 == 0:
             progress(system.progress())
     progress(1.0)
+    spent_s, decision_s = (time.process_time() - began) / len(seeds), acting_s / max(acted, 1)
     return [
-        EpisodeResult(float(total[row]), system.episode_metrics(row), system.episode_series(row))
+        EpisodeResult(float(total[row]), system.episode_metrics(row), system.episode_series(row), spent_s, decision_s)
         for row in range(len(seeds))
     ]
 
@@ -151,6 +160,7 @@ def summary(policy: str, results: Sequence[EpisodeResult]) -> dict[str, Any]:
         "episodes": len(results),
         "return": _mean_and_all([result.total for result in results]),
         "metrics": {name: _mean_and_all([result.metrics[name] for result in results]) for name in names},
+        "timing": asdict(Timing.of([results])),
     }
 
 

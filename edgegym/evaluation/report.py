@@ -20,6 +20,7 @@ from edgegym.evaluation.page import PAGE, READING, STYLE
 from edgegym.evaluation.pictures import LearningCurves, Picture
 from edgegym.evaluation.standings import Standing
 from edgegym.evaluation.tables import WORDY, Cell, Row, Sheet, sheets
+from edgegym.evaluation.timing import Timing, timing_sheet
 from edgegym.evaluation.verdicts import intervals, losses, sentence
 from edgegym.files import write_text
 
@@ -49,6 +50,7 @@ def write_report(
     curves: Sequence[LearningCurves] = (),
     pictures: Sequence[Picture] = (),
     provenance: Mapping[str, str] | None = None,
+    timings: Mapping[str, Timing] | None = None,
 ) -> Path:
     """Write ``report.html``, one file that needs nothing else; it is written whole or not at all.
 
@@ -60,6 +62,7 @@ def write_report(
         pictures: the family's own pictures, shown last.
         provenance: whatever a reader needs to repeat the numbers: command, config, seeds, data sources, machine,
             versions, date. What is known of episodes, runs and bootstrap is added.
+        timings: CPU time of each policy, if it was measured.
 
     Returns:
         The path of the file.
@@ -67,7 +70,7 @@ def write_report(
     target = Path(folder) / "report.html"
     figures = list(report_figures(comparison, curves, pictures))
     heading = title or f"Policies compared by {words(comparison.primary)}"
-    write_text(target, report_html(heading, comparison, figures, provenance or {}))
+    write_text(target, report_html(heading, comparison, figures, provenance or {}, timings))
     return target
 
 
@@ -97,16 +100,21 @@ def report_figures(
 
 
 def report_html(
-    title: str, comparison: Comparison, figures: Sequence[FigureEntry], provenance: Mapping[str, str]
+    title: str,
+    comparison: Comparison,
+    figures: Sequence[FigureEntry],
+    provenance: Mapping[str, str],
+    timings: Mapping[str, Timing] | None = None,
 ) -> str:
     """Return the page of :func:`write_report`; its vector graphics follow the reader's light or dark theme."""
     facts = {**provenance, **_facts(comparison)}
+    shown = [*sheets(comparison), *([timing_sheet(comparison, timings)] if timings else [])]
     return PAGE.format(
         title=escape(title),
         style=STYLE,
         verdicts=_verdicts(comparison),
         losses=_list("Where learned policies lose", losses(comparison)),
-        tables="\n".join(_table(sheet) for sheet in sheets(comparison)),
+        tables="\n".join(_table(sheet) for sheet in shown),
         notes=_list("Notes", [intervals(comparison), *comparison.notes]),
         figures=_figures(figures),
         reading=READING.format(resamples=statistics.RESAMPLES, level=100 * statistics.LEVEL),

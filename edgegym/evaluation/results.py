@@ -14,6 +14,7 @@ from edgegym.evaluation.comparison import Comparison
 from edgegym.evaluation.pictures import Picture
 from edgegym.evaluation.scores import scores_to_csv
 from edgegym.evaluation.standings import Standing
+from edgegym.evaluation.timing import Timing
 from edgegym.evaluation.verdicts import intervals, losses, sentence
 from edgegym.files import write_json, write_text
 
@@ -23,8 +24,9 @@ def write_results(
     comparison: Comparison,
     provenance: Mapping[str, Any] | None = None,
     pictures: Sequence[Picture] = (),
+    timings: Mapping[str, Timing] | None = None,
 ) -> Path:
-    """Write ``results.json`` (:func:`comparison_to_json`, pictures, provenance) and ``results.csv`` (all scores).
+    """Write ``results.json`` (:func:`comparison_to_json` and all else that is given) and ``results.csv`` (all scores).
 
     Each file is written whole or not at all.
 
@@ -33,13 +35,15 @@ def write_results(
         comparison: what was found.
         provenance: whatever is needed to repeat the numbers: command, config, seeds, versions, date; JSON-like.
         pictures: the family's own pictures, whose numbers are kept.
+        timings: CPU time of each policy; the only numbers of ``results.json`` that differ when all is repeated.
 
     Returns:
         The path of ``results.json``.
     """
     target = Path(folder) / "results.json"
     write_text(target.with_suffix(".csv"), scores_to_csv(comparison.scores))
-    also = {"pictures": [one.to_json() for one in pictures], "provenance": dict(provenance or {})}
+    also: dict[str, Any] = {"pictures": [one.to_json() for one in pictures], "provenance": dict(provenance or {})}
+    also["timings"] = {name: asdict(timing) for name, timing in (timings or {}).items()}
     write_json(target, comparison_to_json(comparison) | _without_nan(also))
     return target
 

@@ -179,13 +179,13 @@ def comparison_table(comparison: Comparison, width: int = 120) -> Table:
         comparison: what to show.
         width: columns of the terminal; intervals go below their numbers where a line would be longer.
     """
-    return _terminal(judgement_sheet(comparison), width, "\n".join(footnotes(comparison)))
+    return terminal_table(judgement_sheet(comparison), width, "\n".join(footnotes(comparison)))
 
 
 def metrics_tables(comparison: Comparison, width: int = 120) -> list[Table]:
     """Rich tables of the other metrics: as many as it takes to keep within the width; arguments as above."""
     sheet = metrics_sheet(comparison)
-    return [_terminal(part, width) for part in _parts(sheet, width)] if sheet else []
+    return [terminal_table(part, width) for part in _parts(sheet, width)] if sheet else []
 
 
 def _parts(sheet: Sheet, width: int) -> list[Sheet]:
@@ -210,7 +210,7 @@ def _fits(sheet: Sheet, width: int) -> bool:
     return _line_width(sheet, _WAYS[1]) <= width
 
 
-def _terminal(sheet: Sheet, width: int, caption: str = "") -> Table:
+def terminal_table(sheet: Sheet, width: int, caption: str = "") -> Table:
     """Draw one sheet; cells are Text, so that names with brackets are not taken for markup."""
     from rich import box
     from rich.table import Table

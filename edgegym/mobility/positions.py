@@ -23,10 +23,9 @@ from numpy.typing import NDArray
 
 from edgegym.errors import TraceError
 from edgegym.mobility.csv_table import CsvTable, read_table
-from edgegym.mobility.sites import OUTSIDE, Sites, hex_cover, nearest_site, read_positions, to_metres
+from edgegym.mobility.sites import MOST_SITES, OUTSIDE, Sites, hex_cover, nearest_site, read_positions, to_metres
 from edgegym.mobility.traces import Recording, Track
 
-MOST_HEXAGONS = 1024
 ROUNDING_S = 1e-6
 """Times this far apart are the same: what is left of a microsecond in a number of seconds since 1970."""
 
@@ -70,7 +69,8 @@ def read_fixes(path: Path, columns: Mapping[str, str], sites: Sites | None) -> F
     """Read a CSV file, plain, gzip or xz.
 
     Columns are ``user``, ``time`` (seconds, or dates and times as in ISO 8601, UTC without an offset), and ``cell``
-    (names of sites), or ``x_m`` and ``y_m``, or ``latitude`` and ``longitude``. Others are not read.
+    (names of sites), or ``x_m`` and ``y_m``, or ``latitude`` and ``longitude``. Others are not read. Where a file has
+    more than one kind of place, those in ``columns`` count, and without any positions come before cells.
 
     Args:
         path: of the file.
@@ -140,11 +140,11 @@ def over_hexagons(fixes: Fixes, spacing_m: float) -> tuple[Fixes, Sites]:
     xy = to_metres(fixes.place) if fixes.degrees else fixes.place
     low, high = xy.min(axis=0), xy.max(axis=0)
     count = np.prod((high - low) / spacing_m + 1.0) / np.sqrt(0.75)
-    if count > MOST_HEXAGONS:
+    if count > MOST_SITES:
         width, height = (high - low) / 1000.0
         raise TraceError(
             f"{fixes.path}: positions span {width:.4g} km by {height:.4g} km, about {count:.3g} hexagons of "
-            f"workload.spacing_m {spacing_m:g}, and {MOST_HEXAGONS} are the most; raise spacing_m, leave far positions "
+            f"workload.spacing_m {spacing_m:g}, and {MOST_SITES} are the most; raise spacing_m, leave far positions "
             "out, or give workload.sites."
         )
     return replace(fixes, place=xy, degrees=False), Sites.of_metres(hex_cover(low, high, spacing_m))

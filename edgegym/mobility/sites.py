@@ -16,6 +16,8 @@ from edgegym.mobility.hex_plane import disc
 
 METRES_PER_DEGREE = 111_195.0
 """Of latitude, on a sphere with the mean radius of the earth, 6,371 km."""
+MOST_SITES = 1024
+"""Tables of costs hold a number for each service and any two sites."""
 OUTSIDE = -1
 """Cell of a user that no site covers, or of whom nothing is known."""
 
@@ -119,9 +121,14 @@ def read_sites(path: Path) -> Sites:
     ``y``) in metres; ``site``, ``site_id`` or ``cell`` may name them. So the EUA data sets and OpenCellID are read.
 
     Raises:
-        TraceError: for a file that cannot be read, has no such columns, no rows, or a value that is no coordinate.
+        TraceError: for a file that cannot be read, has no such columns, no rows or more than 1,024, or a value that is
+            no coordinate.
     """
     table = read_table(path)
+    if len(table.lines) > MOST_SITES:
+        raise TraceError(
+            f"{path}: has {len(table.lines)} sites, and {MOST_SITES} are the most; keep those of your area."
+        )
     position, degrees = read_positions(table)
     names = table.texts("site") if table.has("site") else [str(row) for row in range(len(position))]
     return Sites(tuple(names), position, degrees)
@@ -133,14 +140,16 @@ def read_positions(table: CsvTable) -> tuple[NDArray[np.float64], bool]:
     Raises:
         TraceError: if there are none, both metres and degrees, or a value that is no coordinate.
     """
-    degrees, metres = table.has("latitude", "longitude"), table.has("x_m", "y_m")
-    if degrees == metres:
-        found = "both" if degrees else "neither"
+    kinds = (("latitude", "longitude"), ("x_m", "y_m"))
+    found = [kind for kind in kinds if table.has(*kind)]
+    named = [kind for kind in found if any(name in table.names for name in kind)]
+    if len(named or found) != 1:
         raise TraceError(
-            f"{table.path}: columns latitude and longitude, or x_m and y_m, are needed; {found} found in the head line "
-            f"({', '.join(table.columns)})."
+            f"{table.path}: columns latitude and longitude, or x_m and y_m, are needed; "
+            f"{'both' if found else 'neither'} found in the head line ({', '.join(table.columns)})."
         )
-    columns = ("latitude", "longitude") if degrees else ("x_m", "y_m")
+    columns = (named or found)[0]
+    degrees = columns == kinds[0]
     position = np.stack([table.numbers(name) for name in columns], axis=1)
     if degrees:
         wrong = np.flatnonzero((np.abs(position) > (90.0, 180.0)).any(axis=1))

@@ -14,14 +14,19 @@ from edgegym.envs.network_functions.state import (
     CHOICE,
     FUNCTION,
     INSTANCE,
+    KIND,
+    LIMIT,
     LINK,
+    NEAR,
     NETWORK,
     NODE,
+    PATH,
     REACH,
     REQUEST,
     ROW,
     RULES,
     SEGMENT,
+    TREE,
     UNIT,
     State,
 )
@@ -75,10 +80,9 @@ def allocate(
         rules=rules_of(params),
         busy=costs.busy * UNIT,
         call_s=costs.call_s,
-        calls=costs.calls,
-        fill_s=costs.fill_s,
-        memory=micro(costs.memory),
-        startup_s=costs.startup_s,
+        kinds=_records(
+            KIND, calls=costs.calls, fill_s=costs.fill_s, memory=micro(costs.memory), startup_s=costs.startup_s
+        ),
         watts=costs.watts,
         network=np.concatenate([_network(each) for each in substrates]),
         cpu=_padded([micro(each.cpu) for each in substrates]),
@@ -86,18 +90,14 @@ def allocate(
         device=_padded([_devices(costs, each) for each in substrates]),
         bandwidth=_padded([micro(each.bandwidth) for each in substrates]),
         around=_padded([_around(each) for each in substrates]),
-        brim=_padded([_spare(each, params.congestion.above) for each in substrates]),
-        calm=_padded([_spare(each, params.congestion.until) for each in substrates]),
+        limits=_padded([_limits(params, each) for each in substrates]),
         ends=_padded([each.ends for each in substrates]),
         near_start=_padded([each.near.start for each in substrates]),
-        near_node=_padded([each.near.node for each in substrates]),
-        near_link=_padded([each.near.link for each in substrates]),
+        near=_padded([_records(NEAR, node=each.near.node, link=each.near.link) for each in substrates]),
         hops=_padded([each.hops for each in paths]),
-        path_s=_padded([each.delay_s for each in paths]),
+        paths=_padded([_records(PATH, delay_s=each.delay_s, leaf=each.leaf) for each in paths]),
         quickest_s=_padded([each.delay_s.min(axis=2) for each in paths]),
-        leaf=_padded([each.leaf for each in paths]),
-        parent=_padded([each.parent for each in paths]),
-        over=_padded([each.link for each in paths]),
+        trees=_padded([_records(TREE, parent=each.parent, over=each.link) for each in paths]),
         rows=np.zeros(rows, ROW),
         nodes=np.zeros((rows, nodes), NODE),
         links=np.zeros((rows, links), LINK),
@@ -112,9 +112,7 @@ def allocate(
         slot=np.full((rows, candidates), -1, np.int64),
         score=np.zeros((rows, nodes)),
         scratch=np.zeros((rows, nodes)),
-        tick=np.zeros(1, np.int64),
         reach=np.zeros((2, max(each.parent.shape[1] for each in paths)), REACH),
-        way=np.zeros(nodes, np.int64),
     )
 
 
@@ -135,9 +133,19 @@ def _around(substrate: Substrate) -> NDArray[np.int64]:
     return around
 
 
-def _spare(substrate: Substrate, utilisation: float | None) -> NDArray[np.int64]:
-    """(m,) what is free of each link at a utilisation, micro-units."""
-    return np.ceil((1.0 - (1.0 if utilisation is None else utilisation)) * micro(substrate.bandwidth)).astype(np.int64)
+def _limits(params: NetworkFunctionsParams, substrate: Substrate) -> NDArray[Any]:
+    def spare(utilisation: float | None) -> NDArray[np.float64]:
+        return np.ceil((1.0 - (1.0 if utilisation is None else utilisation)) * micro(substrate.bandwidth))
+
+    return _records(LIMIT, brim=spare(params.congestion.above), calm=spare(params.congestion.until))
+
+
+def _records(dtype: np.dtype[Any], **fields: NDArray[Any]) -> NDArray[Any]:
+    """Put arrays of one shape side by side."""
+    result = np.zeros(next(iter(fields.values())).shape, dtype)
+    for name, values in fields.items():
+        result[name] = values
+    return result
 
 
 def _devices(costs: Costs, substrate: Substrate) -> NDArray[np.int64]:

@@ -30,7 +30,7 @@ def hosts(state: State, row: int, q: int, k: int, v: int) -> bool:
     rules, node, function = state.rules[0], state.nodes[row, v], state.functions[row, q, k]
     if not node.up or (node.cpu < busy_of(state, row, q, k, v) and not rules.breaks):
         return False
-    if not state.instances[row, v, function.kind].running and node.memory < state.memory[function.kind]:
+    if not state.instances[row, v, function.kind].running and node.memory < state.kinds[function.kind].memory:
         return False
     if startup_wait_s(state, row, function.kind, v) > rules.startup_budget_s:
         return False
@@ -65,10 +65,10 @@ def route(state: State, row: int, q: int, k: int, v: int) -> tuple[int, int]:
     for j in range(most):
         if state.hops[t, r.here, v, j] < 0:
             break
-        rest = left - state.path_s[t, r.here, v, j]
+        rest = left - state.paths[t, r.here, v, j].delay_s
         if rest < state.quickest_s[t, request.destination, v]:
             continue
-        if reach(state, row, INTO, r.here, state.leaf[t, r.here, v, j], into) < into:
+        if reach(state, row, INTO, r.here, state.paths[t, r.here, v, j].leaf, into) < into:
             continue
         if not last:
             return j, 0
@@ -87,8 +87,8 @@ def _onward(state: State, row: int, q: int, k: int, v: int, j: int, rest_s: floa
     for i in range(state.hops.shape[3]):
         if state.hops[t, goal, v, i] < 0:
             break
-        if state.path_s[t, goal, v, i] <= rest_s:
-            reach(state, row, ONWARD, goal, state.leaf[t, goal, v, i], out)
+        if state.paths[t, goal, v, i].delay_s <= rest_s:
+            reach(state, row, ONWARD, goal, state.paths[t, goal, v, i].leaf, out)
             if fits_after(state, row, r.here, v, goal, j, i, into, out):
                 return i
     return -1
@@ -151,7 +151,7 @@ def _insert(state: State, row: int, offered: int, key: float, v: int, j: int, i:
 def _describe(state: State, row: int, choice: Record, v: int, j: int, i: int) -> None:
     """Write a choice: a node, the path to it and the one to the destination."""
     r = state.rows[row]
-    found = state.reach[INTO, state.leaf[r.network, r.here, v, j]]
+    found = state.reach[INTO, state.paths[r.network, r.here, v, j].leaf]
     choice.node, choice.path, choice.last_path = v, j, i
     choice.bottleneck, choice.congestion = found.bottleneck, found.congestion
 
@@ -164,8 +164,8 @@ def _offer_paths(state: State, row: int) -> None:
     for j in range(min(state.hops.shape[3], state.slot.shape[1])):
         if state.hops[t, a, b, j] < 0:
             break
-        feasible = r.spent_s + state.path_s[t, a, b, j] <= request.budget_s
-        feasible = feasible and reach(state, row, INTO, a, state.leaf[t, a, b, j], bandwidth) >= bandwidth
+        feasible = r.spent_s + state.paths[t, a, b, j].delay_s <= request.budget_s
+        feasible = feasible and reach(state, row, INTO, a, state.paths[t, a, b, j].leaf, bandwidth) >= bandwidth
         if r.decision == RELIEVE:
             feasible = feasible and j != r.present and calm_with(state, row, a, b, j, bandwidth)
         if feasible:

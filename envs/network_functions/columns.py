@@ -102,7 +102,7 @@ def _observe_candidate(state: State, row: int, q: int, place: int, out: np.ndarr
         _observe_node(state, row, q, s, v, out)
     else:
         _observe_path(state, row, choice, v, out)
-    out[5] = unit(state.path_s[t, r.here, v, choice.path] / _budget_left_s(state, row, q))
+    out[5] = unit(state.paths[t, r.here, v, choice.path].delay_s / _budget_left_s(state, row, q))
 
 
 @inlined
@@ -142,7 +142,7 @@ def _observe_node(state: State, row: int, q: int, k: int, v: int, out: np.ndarra
         out[18] = unit(instance.cpu / capacity)
     startup_s = startup_wait_s(state, row, kind, v)
     out[19] = squash(startup_s / rules.startup_budget_s) if rules.startup_budget_s < np.inf else squash(startup_s)
-    memory = node.memory - (0 if instance.running else state.memory[kind])
+    memory = node.memory - (0 if instance.running else state.kinds[kind].memory)
     out[20] = unit(memory / max(state.node_memory[t, v], 1))
     out[21] = squash(state.watts[state.device[t, v]] * busy / UNIT / WATTS)
     if request.length == k + 1:
@@ -158,7 +158,7 @@ def _observe_surroundings(state: State, row: int, q: int, k: int, v: int, out: n
     out_of = state.segments[row, q, k + 1].bandwidth
     begin, end = state.near_start[t, v], state.near_start[t, v + 1]
     for i in range(begin, end):
-        over, w = state.near_link[t, i], state.near_node[t, i]
+        over, w = state.near[t, i].link, state.near[t, i].node
         if not last and state.links[row, over].free >= out_of and state.links[row, over].faults == 0:
             fit += state.nodes[row, w].cpu >= busy_of(state, row, q, k + 1, w)
     out[11] = unit(node.around / max(state.around[t, v], 1))

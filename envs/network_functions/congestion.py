@@ -20,10 +20,10 @@ def settle_congestion(state: State, row: int) -> None:
     t = r.network
     for over in range(state.network[t].links):
         link = state.links[row, over]
-        if link.congested and link.free >= state.calm[t, over]:
+        if link.congested and link.free >= state.limits[t, over].calm:
             link.congested, link.asking = False, False
             r.congested -= 1
-        elif not link.congested and link.free < state.brim[t, over]:
+        elif not link.congested and link.free < state.limits[t, over].brim:
             link.congested, link.asking = True, True
             r.congested += 1
             r.asked, r.asked_segment = 0, 0
@@ -56,9 +56,9 @@ def _is_asked(state: State, row: int, q: int, s: int) -> bool:
     """Whether a segment crosses a link that became congested just now."""
     t = state.rows[row].network
     a, b = tail_of(state, row, q, s), head_of(state, row, q, s)
-    x = state.leaf[t, a, b, state.segments[row, q, s].path]
+    x = state.paths[t, a, b, state.segments[row, q, s].path].leaf
     while x > 0:
-        if state.links[row, state.over[t, a, x]].asking:
+        if state.links[row, state.trees[t, a, x].over].asking:
             return True
-        x = state.parent[t, a, x]
+        x = state.trees[t, a, x].parent
     return False

@@ -30,15 +30,25 @@ class NetworkFunctionsEnv(CandidateEnv):
       of one kind share an instance, which takes memory, starts up, and is torn down ``idle_s`` after its last flow.
       With ``overload="break"`` a node takes more than it can serve, and all flows that it serves are late.
 
-    Links and nodes may fail (a node stops computing and still forwards). The flows of a failed node end; each segment
-    over a failed link is led anew: then candidates are paths, and rejecting ends the flow.
+    Links and nodes may fail. A failed node neither computes nor forwards: its instances are gone, and flows that start,
+    end or are served there are lost. Each segment over a failed link or through a failed node is led anew: then
+    candidates are paths, and rejecting ends the flow.
+
+    With ``congestion`` segments are also led around congested links, as by a controller of a software-defined network.
+    A link is congested from the moment at which its utilisation (reserved bandwidth over capacity) exceeds ``above``
+    until it has fallen to ``until``. When a link becomes so, each segment over it is asked once, the oldest flow first,
+    until the link is calm. Candidates are other paths without a link that is congested or would be; action 0 stays, and
+    where there is no other path nobody is asked. Staying costs nothing but the bandwidth that later requests lack;
+    moving costs ``reward.rerouted``, what the flow sends in the next ``update_s`` is held back until these are over
+    (which counts in its delay), and its new path may be longer. Moves after failures cost the same.
 
     An episode is drawn from the workload seed; from then on the system is a deterministic function of the actions.
 
     ## Action Space
     ``Discrete(K + 1)``. Action 0 rejects and is always allowed. Action i + 1 is node i, or with ``candidates`` the i-th
     of the nodes whose way from here and on to the destination has the fewest hops; in a decision about a path, the i-th
-    shortest. Exactly what is infeasible is forbidden; it counts as 0 and in ``invalid_actions``.
+    shortest (as many as there are nodes offered, if these are fewer). Exactly what is infeasible is forbidden; it
+    counts as 0 and in ``invalid_actions``.
 
     ## Observation Space
     A dict of ``candidates`` ``(K + 1, 22)`` and ``context`` ``(16,)``, float32 in [0, 1], and ``mask`` ``(K + 1,)``
@@ -72,7 +82,7 @@ class NetworkFunctionsEnv(CandidateEnv):
 
     | Num | Context entry | Min | Max |
     |-----|---------------|-----|-----|
-    | 0 | ``reroute``: the decision is about a path | 0 | 1 |
+    | 0 | ``reroute``: the decision is about a path: 1 after a failure, 0.5 in congestion | 0 | 1 |
     | 1 | ``progress``: segments that are placed, as a share of the request's | 0 | 1 |
     | 2 | ``functions_to_come``: this one included, in tenths | 0 | 1 |
     | 3 | ``cpu_demand``: of this function (here), over a mean node, squashed | 0 | 1 |
@@ -92,8 +102,8 @@ class NetworkFunctionsEnv(CandidateEnv):
     ## Rewards
     The weighted terms of ``reward``: ``accepted`` per accepted request (the default), minus ``rejected`` per rejected
     one, ``placed`` per function, ``revenue`` of accepted requests, minus ``link_price`` and ``node_price`` per fair
-    share of bandwidth-time and computing time, minus ``failed`` per flow that a failure ends. What a request was paid
-    before its rejection is taken back.
+    share of bandwidth-time and computing time, minus ``failed`` per flow that a failure ends and ``rerouted`` per
+    segment that is led over another path. What a request was paid before its rejection is taken back.
 
     ## Starting State
     An empty network.
@@ -102,7 +112,8 @@ class NetworkFunctionsEnv(CandidateEnv):
     Terminated after the last request; all flows have departed by then. ``info["metrics"]`` holds ``acceptance_ratio``,
     ``revenue_rate``, ``revenue_to_cost``, ``flow_success``, ``delay_mean_s``, ``delay_p95_s``, ``deadline_misses``,
     ``startup_mean_s``, ``node_utilisation``, ``link_utilisation``, ``running_instances``, ``started_instances``,
-    ``power_w``, ``failed_flows``, ``rerouted_segments`` and ``invalid_actions``. Revenue is the sum of a request's
+    ``power_w``, ``failed_flows``, ``rerouted_segments``, ``relieved_segments``, ``congested_links`` and
+    ``invalid_actions``. Revenue is the sum of a request's
     demands and bandwidths, cost that of demands and bandwidths times hops. The final observation is zero and allows
     action 0 only. Truncated only by a step limit.
 
@@ -118,6 +129,8 @@ class NetworkFunctionsEnv(CandidateEnv):
     | ``overload`` | ``"refuse"`` | or ``"break"`` |
     | ``idle_s`` | 0 | how long an instance is kept after its last flow |
     | ``failures`` | none | ``link_mtbf_s``, ``node_mtbf_s``, ``repair_s``, ``reroute`` |
+    | ``congestion`` | none | ``above`` and ``until``, utilisations between which links are congested |
+    | ``update_s`` | 0 | until the rules of another path are in place |
     | ``reward`` | ``{"accepted": 1.0}`` | weights of the terms |
     | ``observation`` | ``"dict"`` | or ``"flat"`` |
     | ``render_mode`` | ``None`` | ``"ansi"`` or ``"rgb_array"`` |

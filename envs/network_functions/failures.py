@@ -58,7 +58,7 @@ def toggle(state: State, row: int, element: int) -> None:
         node.up = not node.up
         failed = not node.up
         for i in range(state.near_start[t, v], state.near_start[t, v + 1]):
-            state.links[row, state.near_link[t, i]].faults += 1 if failed else -1
+            state.links[row, state.near[t, i].link].faults += 1 if failed else -1
         if failed:
             _lose(state, row, v)
     if failed:

@@ -223,7 +223,7 @@ def _place(state: State, row: int, place: int) -> None:
     """Place a function, and after the last one lead the flow to its destination."""
     r, choice, q = state.rows[row], state.choices[row, place], state.rows[row].request
     t, k, v, request = r.network, r.position, choice.node, state.requests[row, q]
-    r.spent_s += state.path_s[t, r.here, v, choice.path] + counted_delay(state, row, q, k, v)
+    r.spent_s += state.paths[t, r.here, v, choice.path].delay_s + counted_delay(state, row, q, k, v)
     take_path(state, row, q, k, r.here, v, choice.path)
     bandwidth = state.segments[row, q, k].bandwidth * state.hops[t, r.here, v, choice.path]
     take_node(state, row, q, k, v)

@@ -67,9 +67,9 @@ def _random_walk(state: State, row: int) -> None:
         for u in range(nodes):
             near = 1e-12
             for i in range(state.near_start[t, u], state.near_start[t, u + 1]):
-                near += resources_of(state, row, state.near_node[t, i])
+                near += resources_of(state, row, state.near[t, i].node)
             for i in range(state.near_start[t, u], state.near_start[t, u + 1]):
-                v = state.near_node[t, i]
+                v = state.near[t, i].node
                 following[v] += DAMPING * x[u] * resources_of(state, row, v) / near
         for v in range(nodes):
             x[v] = following[v]
@@ -90,8 +90,8 @@ def _global_capacity(state: State, row: int) -> None:
         for u in range(nodes):
             around = max(state.nodes[row, u].around, 1)
             for i in range(state.near_start[t, u], state.near_start[t, u + 1]):
-                free = state.links[row, state.near_link[t, i]].free
-                following[state.near_node[t, i]] += DAMPING * free / around * x[u]
+                free = state.links[row, state.near[t, i].link].free
+                following[state.near[t, i].node] += DAMPING * free / around * x[u]
         for v in range(nodes):
             x[v] = following[v]
 

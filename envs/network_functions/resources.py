@@ -29,7 +29,7 @@ def moment_of(state: State, row: int, q: int, k: int, v: int) -> float:
     """Calls per second times squared seconds of a call."""
     function = state.functions[row, q, k]
     call_s = state.call_s[function.kind, state.device[state.rows[row].network, v]]
-    return state.calls[function.kind] * function.demand * call_s * call_s
+    return state.kinds[function.kind].calls * function.demand * call_s * call_s
 
 
 @inlined
@@ -37,7 +37,7 @@ def processing_s(state: State, row: int, q: int, k: int, v: int) -> float:
     """Seconds that an item spends in a function, queueing apart: it waits for its batch, then for the call."""
     function = state.functions[row, q, k]
     call_s = state.call_s[function.kind, state.device[state.rows[row].network, v]]
-    return call_s + (state.fill_s[function.kind] / function.demand if function.demand > 0.0 else 0.0)
+    return call_s + (state.kinds[function.kind].fill_s / function.demand if function.demand > 0.0 else 0.0)
 
 
 @inlined
@@ -65,7 +65,7 @@ def settle_node(state: State, row: int, v: int) -> None:
 def startup_wait_s(state: State, row: int, kind: int, v: int) -> float:
     """Seconds until an instance on a node would serve."""
     instance = state.instances[row, v, kind]
-    return max(instance.ready_s - state.rows[row].clock_s, 0.0) if instance.running else state.startup_s[kind]
+    return max(instance.ready_s - state.rows[row].clock_s, 0.0) if instance.running else state.kinds[kind].startup_s
 
 
 @inlined
@@ -76,9 +76,9 @@ def take_node(state: State, row: int, q: int, k: int, v: int) -> None:
     settle_node(state, row, v)
     busy = busy_of(state, row, q, k, v)
     if not instance.running:
-        instance.running, instance.ready_s = True, r.clock_s + state.startup_s[function.kind]
+        instance.running, instance.ready_s = True, r.clock_s + state.kinds[function.kind].startup_s
         instance.flows, instance.cpu = 0, 0
-        node.memory -= state.memory[function.kind]
+        node.memory -= state.kinds[function.kind].memory
         r.running += 1
         r.started += 1
     request.startup_s = max(request.startup_s, instance.ready_s - r.clock_s)
@@ -121,7 +121,7 @@ def give_node(state: State, row: int, q: int, k: int) -> None:
 def tear_down(state: State, row: int, v: int, kind: int) -> None:
     """End an instance without flows."""
     state.instances[row, v, kind].running = False
-    state.nodes[row, v].memory += state.memory[kind]
+    state.nodes[row, v].memory += state.kinds[kind].memory
     state.rows[row].running -= 1
 
 
@@ -153,14 +153,14 @@ def shift_path(state: State, row: int, a: int, b: int, j: int, bandwidth: int) -
     """Take bandwidth along a path; give it back where it is negative."""
     r = state.rows[row]
     t = r.network
-    x = state.leaf[t, a, b, j]
+    x = state.paths[t, a, b, j].leaf
     while x > 0:
-        over = state.over[t, a, x]
+        over = state.trees[t, a, x].over
         state.links[row, over].free -= bandwidth
         state.nodes[row, state.ends[t, over, 0]].around -= bandwidth
         state.nodes[row, state.ends[t, over, 1]].around -= bandwidth
         r.bandwidth_used += bandwidth
-        x = state.parent[t, a, x]
+        x = state.trees[t, a, x].parent
 
 
 @inlined
@@ -170,8 +170,8 @@ def take_path(state: State, row: int, q: int, s: int, a: int, b: int, j: int) ->
     shift_path(state, row, a, b, j, segment.bandwidth)
     segment.path = j
     request.cost += segment.bandwidth / UNIT * state.hops[r.network, a, b, j]
-    request.path_s += state.path_s[r.network, a, b, j]
-    request.path_shift += state.path_s[r.network, a, b, j] * (r.clock_s - request.time_s)
+    request.path_s += state.paths[r.network, a, b, j].delay_s
+    request.path_shift += state.paths[r.network, a, b, j].delay_s * (r.clock_s - request.time_s)
 
 
 @inlined
@@ -183,8 +183,8 @@ def give_path(state: State, row: int, q: int, s: int) -> None:
     a, b = tail_of(state, row, q, s), head_of(state, row, q, s)
     shift_path(state, row, a, b, segment.path, -segment.bandwidth)
     request.cost -= segment.bandwidth / UNIT * state.hops[r.network, a, b, segment.path]
-    request.path_s -= state.path_s[r.network, a, b, segment.path]
-    request.path_shift -= state.path_s[r.network, a, b, segment.path] * (r.clock_s - request.time_s)
+    request.path_s -= state.paths[r.network, a, b, segment.path].delay_s
+    request.path_shift -= state.paths[r.network, a, b, segment.path].delay_s * (r.clock_s - request.time_s)
     segment.path = -1
 
 

@@ -8,7 +8,7 @@ each vertex once: it costs in proportion to the number of nodes, whatever the le
 from __future__ import annotations
 
 from edgegym.decision.inlining import inlined
-from edgegym.envs.network_functions.state import State
+from edgegym.envs.network_functions.state import Record, State
 
 INTO, ONWARD = 0, 1
 """Trees that a decision looks at: of the node that the traffic has reached, and of the destination."""
@@ -17,16 +17,16 @@ BOUNDLESS = 2**62
 
 @inlined
 def forget(state: State) -> None:
-    """Begin a decision: nothing is known of any path, and whole capacities stand at the roots."""
-    state.tick[0] += 1
+    """Begin a decision: nothing is known of any path but that all bandwidth is free at the roots."""
+    now = state.reach[INTO, 0].tick + 1
     for tree in (INTO, ONWARD):
         root = state.reach[tree, 0]
-        root.tick, root.free, root.bottleneck, root.congestion = state.tick[0], BOUNDLESS, 1.0, 0.0
+        root.tick, root.free, root.bottleneck, root.congestion = now, BOUNDLESS, 1.0, 0.0
 
 
 @inlined
 def reach(state: State, row: int, tree: int, a: int, x: int, bandwidth: int) -> int:
-    """Least bandwidth free on the links from ``a`` to vertex ``x`` of its tree; -1 where one does not work.
+    """Least bandwidth free on the links from ``a`` to vertex ``x`` of its tree; -1 where it is less than needed.
 
     Args:
         state: the arrays of all rows.
@@ -34,23 +34,34 @@ def reach(state: State, row: int, tree: int, a: int, x: int, bandwidth: int) -> 
         tree: ``INTO`` or ``ONWARD``; within a decision always with the same ``a`` and ``bandwidth``.
         a: root of the tree.
         x: vertex.
-        bandwidth: that would be taken.
+        bandwidth: needed.
     """
-    t, now, depth, y = state.rows[row].network, state.tick[0], 0, x
-    while state.reach[tree, y].tick != now:
-        state.way[depth] = y
+    t, now, depth, y, is_open = state.rows[row].network, state.reach[INTO, 0].tick, 0, x, True
+    while is_open and state.reach[tree, y].tick != now:
+        state.reach[tree, depth].way = y
         depth += 1
-        y = state.parent[t, a, y]
+        link = state.links[row, state.trees[t, a, y].over]
+        is_open = link.free >= bandwidth and link.faults == 0
+        y = state.trees[t, a, y].parent
+    is_open = is_open and state.reach[tree, y].free >= bandwidth
     while depth > 0:
         depth -= 1
-        before, y = state.reach[tree, y], state.way[depth]
-        over = state.over[t, a, y]
-        link, here = state.links[row, over], state.reach[tree, y]
-        here.tick = now
-        here.free = min(before.free, link.free if link.faults == 0 else -1)
-        here.bottleneck = min(before.bottleneck, (link.free - bandwidth) / max(state.bandwidth[t, over], 1))
-        here.congestion = before.congestion + bandwidth / max(link.free, 1)
+        before, y = state.reach[tree, y], state.reach[tree, depth].way
+        state.reach[tree, y].tick, state.reach[tree, y].free = now, -1
+        if is_open:
+            _extend(state, row, tree, before, state.reach[tree, y], state.trees[t, a, y].over, bandwidth)
     return state.reach[tree, x].free
+
+
+@inlined
+def _extend(state: State, row: int, tree: int, before: Record, after: Record, over: int, bandwidth: int) -> None:
+    """Write what holds of an open path that goes on over a link."""
+    free = state.links[row, over].free
+    after.free = min(before.free, free)
+    if tree == INTO:
+        capacity = state.bandwidth[state.rows[row].network, over]
+        after.bottleneck = min(before.bottleneck, (free - bandwidth) / max(capacity, 1))
+        after.congestion = before.congestion + bandwidth / max(free, 1)
 
 
 @inlined
@@ -61,18 +72,18 @@ def fits_after(state: State, row: int, a: int, b: int, c: int, j: int, i: int, i
     the other way round, in tree ``ONWARD`` of ``c``.
     """
     t = state.rows[row].network
-    x = state.leaf[t, c, b, i]
-    inward, onward = state.reach[INTO, state.leaf[t, a, b, j]].free, state.reach[ONWARD, x].free
+    x = state.paths[t, c, b, i].leaf
+    inward, onward = state.reach[INTO, state.paths[t, a, b, j].leaf].free, state.reach[ONWARD, x].free
     if onward < out:
         return False
     both = into + out
     # Only a link of both paths can be short of bandwidth now.
     if inward < both and onward < both:
         while x > 0:
-            over = state.over[t, c, x]
+            over = state.trees[t, c, x].over
             if state.links[row, over].free < both and crosses(state, row, a, b, j, over):
                 return False
-            x = state.parent[t, c, x]
+            x = state.trees[t, c, x].parent
     return True
 
 
@@ -80,11 +91,11 @@ def fits_after(state: State, row: int, a: int, b: int, c: int, j: int, i: int, i
 def crosses(state: State, row: int, a: int, b: int, j: int, over: int) -> bool:
     """Whether a path uses a link."""
     t = state.rows[row].network
-    x = state.leaf[t, a, b, j]
+    x = state.paths[t, a, b, j].leaf
     while x > 0:
-        if state.over[t, a, x] == over:
+        if state.trees[t, a, x].over == over:
             return True
-        x = state.parent[t, a, x]
+        x = state.trees[t, a, x].parent
     return False
 
 
@@ -92,12 +103,12 @@ def crosses(state: State, row: int, a: int, b: int, j: int, over: int) -> bool:
 def fits(state: State, row: int, a: int, b: int, j: int, bandwidth: int) -> bool:
     """Whether all links of path ``j`` from ``a`` to ``b`` work and have the bandwidth free."""
     t = state.rows[row].network
-    x = state.leaf[t, a, b, j]
+    x = state.paths[t, a, b, j].leaf
     while x > 0:
-        link = state.links[row, state.over[t, a, x]]
+        link = state.links[row, state.trees[t, a, x].over]
         if link.free < bandwidth or link.faults > 0:
             return False
-        x = state.parent[t, a, x]
+        x = state.trees[t, a, x].parent
     return True
 
 
@@ -105,13 +116,13 @@ def fits(state: State, row: int, a: int, b: int, j: int, bandwidth: int) -> bool
 def calm_with(state: State, row: int, a: int, b: int, j: int, bandwidth: int) -> bool:
     """Whether no link of a path is congested, nor would be with this bandwidth on top."""
     t = state.rows[row].network
-    x = state.leaf[t, a, b, j]
+    x = state.paths[t, a, b, j].leaf
     while x > 0:
-        over = state.over[t, a, x]
+        over = state.trees[t, a, x].over
         link = state.links[row, over]
-        if link.congested or link.free - bandwidth < state.brim[t, over]:
+        if link.congested or link.free - bandwidth < state.limits[t, over].brim:
             return False
-        x = state.parent[t, a, x]
+        x = state.trees[t, a, x].parent
     return True
 
 

@@ -28,12 +28,14 @@ class EasiestRequest:
         name: of the kind, as errors call it.
         functions: (L,) int, index into the costs.
         demand: (L,) what each has to serve.
+        most: (L,) likewise in the largest request, whose batches fill fastest.
         bandwidth: (L + 1,) between source, functions and destination.
     """
 
     name: str
     functions: NDArray[np.int64]
     demand: Array
+    most: Array
     bandwidth: Array
 
 
@@ -54,7 +56,7 @@ def _check_devices(params: NetworkFunctionsParams, substrate: Substrate, costs: 
     bare = sorted({tier for tier in substrate.tier if tier not in costs.of_tier and "" not in costs.of_tier})
     if bare:
         raise SettingsError(
-            f"devices: no card for nodes of tier {bare[0]!r} of {where} (found {', '.join(map(repr, params.devices))}); "
+            f"devices: no card for nodes of tier {bare[0]!r} of {where} (found {list(params.devices)}); "
             "name one, or one for all others as ''."
         )
 
@@ -63,15 +65,16 @@ def _easiest_requests(params: NetworkFunctionsParams, costs: Costs) -> Iterator[
     workload = params.workload
     if isinstance(workload, AbstractRequestSettings):
         length = workload.functions[0]
-        demand, bandwidth = np.full(length, float(workload.cpu[0])), np.full(length + 1, float(workload.bandwidth[0]))
-        yield EasiestRequest(f"a chain of {length}", np.zeros(length, np.int64), demand, bandwidth)
+        demand = np.full(length, workload.cpu[0], np.float64)
+        bandwidth = np.full(length + 1, workload.bandwidth[0], np.float64)
+        yield EasiestRequest(f"a chain of {length}", np.zeros(length, np.int64), demand, demand, bandwidth)
         return
     assert isinstance(workload, ServiceRequestSettings)
     for chain in workload.chains:
         shares = np.cumprod([1.0, *(workload.catalogue[name].traffic for name in chain)])
-        rate = workload.rate[0] * shares
+        rate, most = (np.asarray(limit * shares, np.float64) for limit in workload.rate)
         functions = np.array([costs.functions.index(name) for name in chain])
-        yield EasiestRequest(f"chain {' - '.join(chain)}", functions, rate[:-1], rate)
+        yield EasiestRequest(f"chain {' - '.join(chain)}", functions, rate[:-1], most[:-1], rate)
 
 
 def _check_request(
@@ -90,16 +93,17 @@ def _check_request(
             f"have {substrate.bandwidth.max():g} at most. Lower the demand or raise substrate.bandwidth."
         )
     least_s = 0.0
-    for kind, demand in zip(request.functions, request.demand, strict=True):
-        least_s += _least_processing_s(params, substrate, costs, device, int(kind), float(demand), where)
+    for kind, demand, most in zip(request.functions, request.demand, request.most, strict=True):
+        able = _able(params, substrate, costs, device, int(kind), float(demand), where)
+        least_s += costs.call_s[kind, device[able]].min() + (costs.fill_s[kind] / most if most > 0.0 else 0.0)
     if workload.delay_budget_s is not None and least_s > workload.delay_budget_s[1]:
         raise SettingsError(
-            f"workload.delay_budget_s: {request.name} takes {least_s:.3g} s in its functions alone on {where}; the "
+            f"workload.delay_budget_s: {request.name} takes {least_s:.3g} s at least in its functions alone; the "
             f"largest budget is {workload.delay_budget_s[1]:g} s. Raise it, or take faster devices or smaller batches."
         )
 
 
-def _least_processing_s(
+def _able(
     params: NetworkFunctionsParams,
     substrate: Substrate,
     costs: Costs,
@@ -107,8 +111,8 @@ def _least_processing_s(
     kind: int,
     demand: float,
     where: str,
-) -> float:
-    """Seconds in a function on the best node that can serve it."""
+) -> NDArray[np.bool_]:
+    """(n,) which nodes can serve a function, paths and delays apart."""
     limit_s = params.workload.startup_budget_s
     name = repr(costs.functions[kind]) if isinstance(params.workload, ServiceRequestSettings) else "a function"
     if limit_s is not None and costs.startup_s[kind] > limit_s:
@@ -123,12 +127,11 @@ def _least_processing_s(
             f"{substrate.memory.max():.4g} MB at most. Raise substrate.memory."
         )
     busy = demand * costs.busy[kind, device]
-    able = room & ((busy <= substrate.cpu) | (params.overload == "break"))
+    able: NDArray[np.bool_] = room & ((busy <= substrate.cpu) | (params.overload == "break"))
     if not able.any():
         raise SettingsError(
             f"workload: no node of {where} can keep up with {name}: the least that it has to serve takes "
             f"{busy.min():.3g} of computing, nodes have {substrate.cpu.max():.3g} at most. Lower the demand, or raise "
             "substrate.cpu or take faster devices."
         )
-    fill_s = costs.fill_s[kind] / demand if demand > 0.0 else 0.0
-    return float(costs.call_s[kind, device[able]].min()) + fill_s
+    return able

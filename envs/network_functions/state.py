@@ -130,10 +130,33 @@ CHOICE = np.dtype(
     ]
 )
 
+KIND = np.dtype(
+    [
+        ("calls", np.float64),  # per second and unit of demand
+        ("fill_s", np.float64),  # seconds times demand that an item waits for its batch
+        ("memory", np.int64),  # of an instance, micro-units
+        ("startup_s", np.float64),
+    ]
+)
+"""Function of a kind, whatever the device."""
+
+NEAR = np.dtype([("node", np.int32), ("link", np.int32)])
+"""A neighbour, and the link to it."""
+
+PATH = np.dtype([("delay_s", np.float64), ("leaf", np.int32)])
+"""A path: where it ends in the tree of its first node."""
+
+TREE = np.dtype([("parent", np.int32), ("over", np.int32)])
+"""Vertex of a tree of paths: its parent, and the link to it."""
+
+LIMIT = np.dtype([("brim", np.int64), ("calm", np.int64)])
+"""Of a link, micro-units: congested with less than ``brim`` free, no longer so with ``calm`` free."""
+
 REACH = np.dtype(
     [
-        ("tick", np.int64),  # decision that this was looked up for
-        ("free", np.int64),  # least bandwidth on the links from the root; -1 where one does not work
+        ("tick", np.int64),  # decision that this was looked up for; that of the first root is the one at hand
+        ("way", np.int64),  # not of this vertex: the vertices that are to be looked up, one behind the other
+        ("free", np.int64),  # least bandwidth on the links from the root; -1 where it is less than needed
         ("bottleneck", np.float64),
         ("congestion", np.float64),
     ]
@@ -188,10 +211,7 @@ class State(NamedTuple):
         rules: (1,) RULES.
         busy: (F, D) micro-units of computing capacity per unit of demand.
         call_s: (F, D) seconds of a call.
-        calls: (F,) calls per second and unit of demand.
-        fill_s: (F,) seconds times demand that an item waits for its batch.
-        memory: (F,) micro-units of an instance.
-        startup_s: (F,) seconds.
+        kinds: (F,) KIND.
         watts: (D,) above idle.
         network: (T,) NETWORK.
         cpu: (T, N) capacity, micro-units.
@@ -199,18 +219,14 @@ class State(NamedTuple):
         device: (T, N) kind of device.
         bandwidth: (T, M) capacity, micro-units.
         around: (T, N) capacity of the node's links, likewise.
-        brim: (T, M) less than that free: the link becomes congested; likewise.
-        calm: (T, M) so much free: it no longer is; likewise.
+        limits: (T, M) LIMIT.
         ends: (T, M, 2) nodes that a link joins.
         near_start: (T, N + 1) neighbours, see :class:`~edgegym.network.substrates.paths.Adjacency`.
-        near_node: (T, 2 M).
-        near_link: (T, 2 M).
+        near: (T, 2 M) NEAR.
         hops: (T, N, N, k) paths, see :class:`~edgegym.network.substrates.paths.PathTable`.
-        path_s: (T, N, N, k).
+        paths: (T, N, N, k) PATH.
         quickest_s: (T, N, N) least delay of the k paths.
-        leaf: (T, N, N, k) where paths end in the trees of their first nodes.
-        parent: (T, N, W) trees of paths.
-        over: (T, N, W) link to the parent.
+        trees: (T, N, W) TREE.
         rows: (rows,) ROW.
         nodes: (rows, N) NODE.
         links: (rows, M) LINK.
@@ -225,18 +241,13 @@ class State(NamedTuple):
         slot: (rows, K) place in ``choices`` of each candidate but the first; -1 where it is forbidden.
         score: (rows, N) ranks of nodes, for heuristics.
         scratch: (rows, N) likewise.
-        tick: (1,) numbers decisions, of all rows.
-        reach: (2, W) REACH, what the decision at hand has looked up in a tree of paths.
-        way: (N,) vertices on the way to one.
+        reach: (2, W) REACH, what the decision at hand, of whatever row, has looked up in two trees of paths.
     """
 
     rules: NDArray[Any]
     busy: NDArray[np.float64]
     call_s: NDArray[np.float64]
-    calls: NDArray[np.float64]
-    fill_s: NDArray[np.float64]
-    memory: NDArray[np.int64]
-    startup_s: NDArray[np.float64]
+    kinds: NDArray[Any]
     watts: NDArray[np.float64]
     network: NDArray[Any]
     cpu: NDArray[np.int64]
@@ -244,18 +255,14 @@ class State(NamedTuple):
     device: NDArray[np.int64]
     bandwidth: NDArray[np.int64]
     around: NDArray[np.int64]
-    brim: NDArray[np.int64]
-    calm: NDArray[np.int64]
+    limits: NDArray[Any]
     ends: NDArray[np.int32]
     near_start: NDArray[np.int32]
-    near_node: NDArray[np.int32]
-    near_link: NDArray[np.int32]
+    near: NDArray[Any]
     hops: NDArray[np.int16]
-    path_s: NDArray[np.float64]
+    paths: NDArray[Any]
     quickest_s: NDArray[np.float64]
-    leaf: NDArray[np.int32]
-    parent: NDArray[np.int32]
-    over: NDArray[np.int32]
+    trees: NDArray[Any]
     rows: NDArray[Any]
     nodes: NDArray[Any]
     links: NDArray[Any]
@@ -270,9 +277,7 @@ class State(NamedTuple):
     slot: NDArray[np.int64]
     score: NDArray[np.float64]
     scratch: NDArray[np.float64]
-    tick: NDArray[np.int64]
     reach: NDArray[Any]
-    way: NDArray[np.int64]
 
 
 EPISODE_ARRAYS = ("requests", "functions", "segments", "departures", "failure_s", "element")

@@ -13,7 +13,8 @@ from pydantic import Field, model_validator
 from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import dijkstra
 
-from edgegym.errors import SettingsError
+from edgegym.cards import load_card
+from edgegym.errors import CardError, SettingsError
 from edgegym.mobility.csv_table import read_table
 from edgegym.mobility.sites import Sites, rounded_hops
 from edgegym.network.substrates.generators import gabriel_links
@@ -181,7 +182,7 @@ def _listed(settings: GraphBackhaul, sites: Sites, card: str) -> tuple[NDArray[n
         path = resolve_path(settings.path, "backhaul.path")
         table = read_table(path)
         where, ends = str(path), list(zip(table.texts("source"), table.texts("target"), strict=True))
-        cards = _cards_of(table.texts("link"), path.parent) if table.has("link") else [card] * len(ends)
+        cards = _cards_of(table.texts("link"), path) if table.has("link") else [card] * len(ends)
     pairs = np.array([[_site(end, sites, where) for end in pair] for pair in ends])
     first: dict[tuple[int, int], int] = {}
     for link, (a, b) in enumerate(np.sort(pairs, axis=1).tolist()):
@@ -195,9 +196,16 @@ def _listed(settings: GraphBackhaul, sites: Sites, card: str) -> tuple[NDArray[n
     return pairs, cards
 
 
-def _cards_of(names: list[str], folder: Path) -> list[str]:
+def _cards_of(names: list[str], path: Path) -> list[str]:
     """Names of cards; files of cards are looked up beside the table."""
-    return [str(folder / Path(name).expanduser()) if name.endswith((".yaml", ".yml")) else name for name in names]
+    files = (".yaml", ".yml")
+    found = [str(path.parent / Path(name).expanduser()) if name.endswith(files) else name for name in names]
+    for name in sorted(set(found)):
+        try:
+            load_card(name, "link")
+        except CardError as error:
+            raise SettingsError(f"{path}: column link: {error}") from None
+    return found
 
 
 def _site(name: str, sites: Sites, where: str) -> int:

@@ -13,19 +13,35 @@ class UserMigrationEnv(CandidateEnv):
     ## Description
     Each user has a service at an edge site. In every slot the users that are there are asked one after another whether
     the service stays or migrates to one of some candidate sites. The slot then costs what distance, migrations and
-    loads make of it. Three workloads, each with a preset:
+    loads make of it. Four workloads, three of them with a preset:
 
-    - ``city``: generated users (Manhattan grid, random waypoint, Gauss-Markov) over hexagonal cells or real sites
-      (``melbourne``), with access and backhaul delays, service times under load (processor sharing: alone over one
-      minus utilisation), full sites, and migration by pre-copy, all from link and device cards.
+    - ``city``: generated users (Manhattan grid, random waypoint, Gauss-Markov) over hexagonal cells or real sites, with
+      access and backhaul delays, service times under load (processor sharing: alone over one minus utilisation), full
+      sites, and migration by pre-copy, all from link and device cards. Preset ``melbourne`` has the 125 sites of
+      Melbourne's centre in the EUA data set (swinedge/eua-dataset); ``workload.starts`` may name a file of positions,
+      for example that data set's users, where users then begin.
     - ``hex_mdp``: the published random walk on hexagons with constant-plus-exponential costs, whose optimum
       :mod:`edgegym.mobility.hex_mdp` computes (S. Wang et al., IEEE/ACM ToN 2019). At ``reach`` hops the service must
       move; candidates are the cells on a shortest path to the user, by ring.
     - ``sf_taxi``: taxis over real cells with the same costs, split by taxi.
+    - ``trace``: your own users, from a CSV file with ``user``, ``time`` and either ``cell``, ``x_m`` and ``y_m``, or
+      ``latitude`` and ``longitude``, over your own sites or hexagons laid over the area, split by user. Slots begin
+      every ``slot_s``; a gap of more than ``gap_s`` ends a session, over a shorter one the last position holds or the
+      user moves straight on (``between``). See :mod:`edgegym.mobility.positions`.
+
+    Both kinds of recorded users go with both kinds of costs; ``workload.users`` of them share the sites.
 
     A user outside every cell, or missing from a trace, is away: its service ends without cost, and the next session
     starts free at the user's cell or, if that is full, at the nearest site with room. A site without servers is never a
-    candidate. An episode whose services might not fit is refused when it begins. All sites are joined.
+    candidate. An episode whose services might not fit is refused when it begins.
+
+    Two sites are as many backhaul links apart as there are hops in their straight distance, or, with
+    ``backhaul={"kind": "graph"}``, as many as there are on the quickest path over links that are listed, read from a
+    file or drawn (Gabriel graph, nearest sites, ring, star). All delays, migrations and columns of hops follow these
+    paths; a migration gets a share of the slowest link. Sites without a path between them are refused.
+
+    Energy is what cards state: active power of the server for the time of each request, the phone's energy for each
+    byte that it sends, and the backhaul's for each byte of requests and migrations. ``cost.energy`` puts a price on it.
 
     ## Action Space
     ``Discrete(K)``. Action 0 stays and is always allowed (where ``reach`` forbids staying, it goes to the user's cell).
@@ -76,15 +92,17 @@ class UserMigrationEnv(CandidateEnv):
     ## Episode End
     Terminated after the last slot; ``info["metrics"]`` then holds ``cost_per_slot``, ``discounted_cost``,
     ``latency_mean_s``, ``latency_p95_s``, ``deadline_misses``, ``motion_to_photon_misses``, ``migrations_per_slot``,
-    ``migrations_per_hour``, ``bytes_per_hour``, ``downtime``, ``load_balance``, ``user_slots`` and
-    ``invalid_actions``; NaN where the costs have no such unit. The final observation is zero and allows action 0 only.
+    ``migrations_per_hour``, ``bytes_per_hour``, ``downtime``, ``energy_j``, ``load_balance``, ``user_slots``,
+    ``outside`` and ``invalid_actions``; NaN where the costs have no such unit or no card states it. The final
+    observation is zero and allows action 0 only.
 
     ## Arguments
     | Argument | Default | Meaning |
     |----------|---------|---------|
     | ``preset`` | ``None`` | ``"city"`` (the defaults), ``"hex_mdp"``, ``"sf_taxi"`` or ``"melbourne"`` |
-    | ``workload`` | city | by ``kind``: ``"city"``, ``"hex_walk"`` or ``"taxi"`` |
+    | ``workload`` | city | by ``kind``: ``"city"``, ``"hex_walk"``, ``"taxi"`` or ``"trace"`` |
     | ``cost`` | edge | by ``kind``: ``"edge"`` or ``"exponential"`` |
+    | ``backhaul`` | distance | by ``kind``: ``"distance"`` or ``"graph"`` |
     | ``services`` | four | mix of services: state, dirty rate, requests, work, deadline |
     | ``candidates`` | 8 | K over sites; 1 + ``reach`` on the plane |
     | ``reach`` | ``None`` | hops from which on a service cannot stay |

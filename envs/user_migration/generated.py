@@ -47,23 +47,22 @@ class GeneratedUsers:
             self.sites = _city_sites(settings)
             self._starts = None if settings.starts is None else _starts(settings.starts, self.sites)
         self.xy = self.sites.metres
+        self._low, self._extent = self._rectangle()
 
     def walks(self, seed: int, rng: np.random.Generator) -> Walks:
         """The users of an episode."""
         settings = self.settings
         if isinstance(settings, HexWalkSettings):
             return Walks(pack(walks.hex_walk(rng, 1, settings.slots, settings.move)))
-        extent = self.xy.max(axis=0)
-        if settings.sites is None:
-            extent = np.full(2, extent.max())
         start = self._drawn_starts(rng)
-        common = (rng, settings.users, settings.slots, settings.slot_s, extent, settings.speed_m_s)
+        common = (rng, settings.users, settings.slots, settings.slot_s, self._extent, settings.speed_m_s)
         if settings.model == "manhattan":
             at = walks.manhattan(*common, settings.block_m, settings.turn, start)
         elif settings.model == "gauss_markov":
             at = walks.gauss_markov(*common, settings.memory, start)
         else:
             at = walks.random_waypoint(*common, start)
+        at += self._low
         return Walks(nearest_site(at, self.xy), at)
 
     def fitting_walks(self, episodes: int) -> Walks:
@@ -77,7 +76,14 @@ class GeneratedUsers:
         if self._starts is None:
             return None
         few = self.users > len(self._starts)
-        return self._starts[rng.choice(len(self._starts), self.users, replace=few)]
+        return self._starts[rng.choice(len(self._starts), self.users, replace=few)] - self._low
+
+    def _rectangle(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Lower left corner and sides of the area in which users move."""
+        if isinstance(self.settings, CitySettings) and self.settings.sites is None:
+            return np.zeros(2), np.full(2, self.xy.max())
+        places = self.xy if self._starts is None else np.concatenate([self.xy, self._starts])
+        return places.min(axis=0), np.ptp(places, axis=0)
 
 
 def _city_sites(settings: CitySettings) -> Sites:

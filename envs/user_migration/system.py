@@ -96,7 +96,8 @@ class UserMigrationSystem(System):
         state.log[row] = 0
         if self.regret:
             for u in range(users):
-                state.future[row, :slots, u] = cost_to_go(episode.place[:, u], *self.single_costs(episode.service[u]))
+                costs = self.single_costs(episode.service[u])
+                state.future[row, :slots, u] = cost_to_go(episode.place[:, u], *costs, self.far)
         kernel.begin(state, row, slots, users, episode.start.astype(np.int64))
 
     def episode(self, workload_seed: int, options: Mapping[str, Any]) -> Episode:
@@ -121,10 +122,12 @@ class UserMigrationSystem(System):
             raise SettingsError(
                 f"reset option 'episode': place {place.shape} must be (slots, users), the rest (users,)."
             )
-        if not self.plane and max(place.max(), episode.start.max()) >= len(self.source.xy):
+        cells = np.append(place.ravel(), episode.start)
+        wrong = cells[(cells < NOWHERE) | (cells >= len(self.source.xy))]
+        if not self.plane and len(wrong):
             raise SettingsError(
-                f"reset option 'episode': cell {max(place.max(), episode.start.max())} is none of the "
-                f"{len(self.source.xy)} cells; -1 stands for a user outside every cell."
+                f"reset option 'episode': cell {wrong[0]} is none of the {len(self.source.xy)} cells; -1 stands for a "
+                "user outside every cell."
             )
         if not (service.min() >= 0 and service.max() < len(self.params.services)):
             raise SettingsError(f"reset option 'episode': services must lie in 0 to {len(self.params.services) - 1}.")
@@ -134,6 +137,12 @@ class UserMigrationSystem(System):
         """Costs of a service alone: of a slot (cells, sites), service time included, of a migration, of a handover."""
         tables = self.tables
         return tables.near[service] + tables.work[service], tables.move[service], tables.handover
+
+    @cached_property
+    def far(self) -> NDArray[np.bool_] | None:
+        """(cells, sites) whether a service cannot stay at a site; None where it can everywhere, and on the plane."""
+        reach = self.params.reach
+        return None if reach is None or self.plane else self.backhaul.hops >= reach
 
     def step(self, actions: NDArray[np.int64], active: NDArray[np.bool_], out: Decisions) -> None:
         """Advance the active rows and write all pending decisions."""

@@ -13,7 +13,11 @@ AWAY = -1
 
 @njit(cache=True)
 def cost_to_go(
-    cell: NDArray[np.int32], near: NDArray[np.float64], move: NDArray[np.float64], handover: float
+    cell: NDArray[np.int32],
+    near: NDArray[np.float64],
+    move: NDArray[np.float64],
+    handover: float,
+    far: NDArray[np.bool_] | None = None,
 ) -> NDArray[np.float64]:
     """Least cost of the slots after each one of the same session, by the site chosen in it.
 
@@ -22,6 +26,7 @@ def cost_to_go(
         near: (cells, sites) cost of a slot.
         move: (sites, sites) cost of a migration, symmetric, 0 on the diagonal.
         handover: cost of staying in a slot in which the cell changed.
+        far: (cells, sites) whether a service cannot stay at a site; None where it can everywhere.
 
     Returns:
         (slots, sites) float64.
@@ -35,7 +40,7 @@ def cost_to_go(
         for s in range(sites):
             total[s] = near[cell[t + 1], s] + after[t + 1, s]
         for s in range(sites):
-            best[s] = total[s] + handed
+            best[s] = np.inf if far is not None and far[cell[t + 1], s] else total[s] + handed
         relax(total, move, best)
         after[t] = best
     return after
@@ -43,10 +48,14 @@ def cost_to_go(
 
 @njit(cache=True)
 def plan(
-    cell: NDArray[np.int32], near: NDArray[np.float64], move: NDArray[np.float64], handover: float
+    cell: NDArray[np.int32],
+    near: NDArray[np.float64],
+    move: NDArray[np.float64],
+    handover: float,
+    far: NDArray[np.bool_] | None = None,
 ) -> tuple[NDArray[np.int32], float]:
-    """The optimal sites (slots,) and their cost; a session starts free in the user's cell. ``move`` is symmetric."""
-    after = cost_to_go(cell, near, move, handover)
+    """The optimal sites (slots,) and their cost, as in :func:`cost_to_go`; a session starts free in the user's cell."""
+    after = cost_to_go(cell, near, move, handover, far)
     chosen, total, site = np.full(len(cell), AWAY, np.int32), 0.0, AWAY
     for t in range(len(cell)):
         if cell[t] == AWAY:
@@ -56,6 +65,8 @@ def plan(
             site = cell[t]
         handed = handover if not new and cell[t] != cell[t - 1] else 0.0
         best, least = site, near[cell[t], site] + after[t, site] + handed
+        if far is not None and far[cell[t], site]:
+            least = np.inf
         for to in range(len(move)):
             cost = move[site, to] + near[cell[t], to] + after[t, to]
             if to != site and cost < least:

@@ -48,7 +48,7 @@ class CitySettings(Settings):
     """Distance between neighbouring sites, without ``sites``; in any case the length of a hop."""
     sites: str | None = None
     """CSV file of sites in place of the hexagons, as :func:`edgegym.mobility.sites.read_sites` reads it;
-    ``$EDGEGYM_DATA`` is replaced. Users move over the smallest upright rectangle with all of them."""
+    ``$EDGEGYM_DATA`` is replaced. Users move over the smallest upright rectangle with all sites and ``starts``."""
     starts: str | None = None
     """CSV file of positions, in the same kind of columns as ``sites``: users begin at rows drawn from the workload
     seed, each at another one while there are enough (Manhattan: at the nearest crossing). Left out, they begin
@@ -123,6 +123,8 @@ class PositionTraceSettings(RecordedSettings):
     """Length of a slot."""
     gap_s: float = Field(300.0, gt=0)
     """Two rows of a user farther apart end a session."""
+    least_slots: int = Field(1, ge=1)
+    """Shorter sessions are left out."""
     between: Literal["hold", "interpolate"] = "hold"
     """Between two rows of a session a user stays at the first, or moves straight to the second (positions only)."""
     slots: int | None = Field(None, ge=1)

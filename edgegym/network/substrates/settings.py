@@ -144,7 +144,11 @@ def _topohub(name: str) -> nx.Graph:
     try:
         data: Any = topohub.get(name)
     except (KeyError, OSError, ValueError) as error:
-        raise SettingsError(f"substrate.name: topohub has no topology {name!r} ({error}).") from None
+        raise SettingsError(
+            f"substrate.name: topohub has no topology {name!r} ({type(error).__name__}); names are such as "
+            "'sndlib/abilene', 'topozoo/Geant2012' and 'gabriel/25/0'."
+        ) from None
     graph = nx.Graph(nx.node_link_graph(data, edges="edges"))
     nx.set_edge_attributes(graph, {pair: data["dist"] for pair, data in graph.edges.items() if "dist" in data}, "km")
-    return graph
+    names = nx.get_node_attributes(graph, "name")
+    return nx.relabel_nodes(graph, names) if len(set(names.values())) == len(graph) else graph
