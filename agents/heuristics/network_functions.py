@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edgegym.agents.heuristics.priced_completion import cheapest_completion, kept_or_fitted
 from edgegym.decision.draws import bits
 from edgegym.decision.policy import EpisodeResult, PlayingPolicy, Policy, ScorePolicy
 from edgegym.decision.spaces import Columns
@@ -121,8 +123,10 @@ class SimulatedAnnealing(PlayingPolicy):
 
 
 def heuristics(system: System | None = None) -> list[Policy]:
-    """All of them; none needs to know the system."""
+    """All of them; with a system that shows completions also the cheapest one."""
+    shown = isinstance(system, NetworkFunctionsSystem) and system.params.completion
     return [
+        *([ScorePolicy("Cheapest completion", cheapest_completion)] if shown else []),
         ScorePolicy("First fit", first_fit),
         ScorePolicy("Nearest", nearest),
         ScorePolicy("Least loaded", least_loaded),
@@ -134,3 +138,13 @@ def heuristics(system: System | None = None) -> list[Policy]:
         RankPolicy("PL rank", "computing times bandwidth over path length", ranks.PATH_LENGTH),
         SimulatedAnnealing(),
     ]
+
+
+def fitted_heuristics(
+    system: System, seeds: Sequence[int], metric: str, folder: Path, progress: Callable[[str, float], None]
+) -> list[Policy]:
+    """Admission by prices, fitted to the metric, where the system shows completions."""
+    assert isinstance(system, NetworkFunctionsSystem)
+    if not system.params.completion:
+        return []
+    return [kept_or_fitted(folder / "prices.json", system, seeds, metric, progress)]

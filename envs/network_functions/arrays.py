@@ -40,6 +40,8 @@ def rules_of(params: NetworkFunctionsParams) -> NDArray[Any]:
     rules["distinct"], rules["breaks"] = params.distinct, params.overload == "break"
     rules["reroute"], rules["idle_s"] = params.failures.reroute, params.idle_s
     rules["relieves"], rules["update_s"] = params.congestion.above is not None, params.update_s
+    rules["regrets"] = reward.signal == "regret"
+    rules["completes"] = params.completion or rules["regrets"]
     rules["startup_budget_s"] = np.inf if budget_s is None else budget_s
     rules["mean_life_s"] = params.workload.life_s
     for name in ("accepted", "rejected", "placed", "revenue", "failed", "rerouted"):
@@ -112,6 +114,7 @@ def allocate(
         slot=np.full((rows, candidates), -1, np.int64),
         score=np.zeros((rows, nodes)),
         scratch=np.zeros((rows, nodes)),
+        layers=np.zeros((2, nodes)),
         reach=np.zeros((2, max(each.parent.shape[1] for each in paths)), REACH),
     )
 

@@ -35,7 +35,7 @@ def hosts(state: State, row: int, q: int, k: int, v: int) -> bool:
     if startup_wait_s(state, row, function.kind, v) > rules.startup_budget_s:
         return False
     if rules.distinct:
-        for before in range(k):
+        for before in range(state.requests[row, q].placed):
             if state.functions[row, q, before].node == v:
                 return False
     return True

@@ -11,6 +11,7 @@ from numba import njit
 from edgegym.decision.inlining import inlined
 from edgegym.decision.scaling import unit
 from edgegym.envs.network_functions.choosing import delay_in
+from edgegym.envs.network_functions.completion import link_time, node_time
 from edgegym.envs.network_functions.kernel import advance
 from edgegym.envs.network_functions.resources import busy_of, startup_wait_s
 from edgegym.envs.network_functions.state import PLACE, RELIEVE, UNIT, Record, State
@@ -39,6 +40,8 @@ CANDIDATE_FEATURES = (
     "memory_left",
     "power",
 )
+COMPLETION_FEATURES = ("excess", "link_time", "node_time")
+"""Further columns with ``completion``."""
 CONTEXT_FEATURES = (
     "reroute",
     "progress",
@@ -57,6 +60,7 @@ CONTEXT_FEATURES = (
     "feasible",
     "budget_left",
 )
+PLAIN = len(CANDIDATE_FEATURES)
 MANY_HOPS = 8.0
 MANY_FUNCTIONS = 10.0
 WATTS = 10.0
@@ -103,6 +107,18 @@ def _observe_candidate(state: State, row: int, q: int, place: int, out: np.ndarr
     else:
         _observe_path(state, row, choice, v, out)
     out[5] = unit(state.paths[t, r.here, v, choice.path].delay_s / _budget_left_s(state, row, q))
+    if len(out) > PLAIN:
+        _observe_completion(state, row, q, place, out)
+
+
+@inlined
+def _observe_completion(state: State, row: int, q: int, place: int, out: np.ndarray) -> None:
+    r, choice = state.rows[row], state.choices[row, place]
+    network = state.network[r.network]
+    excess = choice.way - r.least_way if r.least_way < np.inf else 0.0
+    out[PLAIN] = squash(excess * network.links / max(network.bandwidth, 1e-9))
+    out[PLAIN + 1] = squash(link_time(state, row, q, place))
+    out[PLAIN + 2] = squash(node_time(state, row, q, place))
 
 
 @inlined

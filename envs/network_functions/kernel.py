@@ -12,6 +12,7 @@ from numba import njit
 
 from edgegym.decision.inlining import inlined
 from edgegym.envs.network_functions.choosing import counted_delay, offer
+from edgegym.envs.network_functions.completion import complete, regret
 from edgegym.envs.network_functions.congestion import next_crowded, settle_congestion
 from edgegym.envs.network_functions.failures import finish, next_broken, toggle
 from edgegym.envs.network_functions.resources import (
@@ -77,6 +78,8 @@ def run(state: State, row: int) -> None:
         else:
             return
         offer(state, row)
+        if state.rules[0].completes:
+            complete(state, row)
         if r.decision != RELIEVE or r.choices > 0:
             r.pending = True
             return
@@ -177,6 +180,8 @@ def apply(state: State, row: int, action: int) -> None:
         action = 0
     r.pending = False
     place = state.slot[row, action - 1] if action > 0 else -1
+    if state.rules[0].regrets and r.decision == PLACE:
+        r.reward -= regret(state, row, place)
     if r.decision != PLACE:
         _lead(state, row, place)
     elif place < 0:
@@ -214,7 +219,8 @@ def _reject(state: State, row: int) -> None:
     r = state.rows[row]
     release(state, row, r.request)
     state.requests[row, r.request].status = REJECTED
-    r.reward -= r.paid + state.rules[0].rejected_reward
+    if not state.rules[0].regrets:
+        r.reward -= r.paid + state.rules[0].rejected_reward
     r.position = -1
 
 
@@ -237,7 +243,8 @@ def _place(state: State, row: int, place: int) -> None:
         r.position = -1
         if state.rules[0].relieves:
             settle_congestion(state, row)
-    _pay(state, row, q, busy_of(state, row, q, k, v), bandwidth)
+    if not state.rules[0].regrets:
+        _pay(state, row, q, busy_of(state, row, q, k, v), bandwidth)
 
 
 @inlined

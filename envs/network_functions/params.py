@@ -177,6 +177,10 @@ class CongestionSettings(Settings):
 class RewardWeights(Settings):
     """Reward from named terms. What a request was paid before it was rejected is taken back."""
 
+    signal: Literal["terms", "regret"] = "terms"
+    """``"regret"`` is for training: it takes off what each placement or rejection is worth less than the best choice,
+    an accepted request being worth ``accepted`` plus ``rejected`` less its prices if it is completed at the cheapest
+    (:mod:`~edgegym.envs.network_functions.completion`). Of the other terms only ``failed`` and ``rerouted`` count."""
     accepted: float = 1.0
     """Per accepted request."""
     rejected: float = 0.0
@@ -211,6 +215,8 @@ class NetworkFunctionsParams(Settings):
     candidates: int | None = Field(None, ge=1)
     """Most nodes offered: those whose way from the previous function and on to the destination has the fewest hops, of
     those the ones with the most free computing capacity. None offers every node."""
+    completion: bool = False
+    """Show what a request takes by way of each candidate if it is completed at the cheapest: three more columns."""
     distinct: bool = False
     """No two functions of a request share a node."""
     overload: Literal["refuse", "break"] = "refuse"

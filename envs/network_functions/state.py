@@ -30,6 +30,8 @@ RULES = np.dtype(
         ("idle_s", np.float64),
         ("startup_budget_s", np.float64),  # inf without
         ("mean_life_s", np.float64),
+        ("completes", np.bool_),  # choices know their cheapest completion
+        ("regrets", np.bool_),  # rewards are regrets of placements, not terms
         ("accepted_reward", np.float64),
         ("rejected_reward", np.float64),
         ("placed_reward", np.float64),
@@ -125,6 +127,7 @@ CHOICE = np.dtype(
         ("path", np.int64),
         ("last_path", np.int64),  # from the last function to the destination
         ("key", np.float64),  # rank among the feasible nodes: lowest first
+        ("way", np.float64),  # cheapest bandwidth times hops by way of it to the destination; inf without a way on
         ("bottleneck", np.float64),  # least share of a link's bandwidth that is free after, along the path
         ("congestion", np.float64),  # taken over free bandwidth, summed along the path
     ]
@@ -180,6 +183,7 @@ ROW = np.dtype(
         ("congested", np.int64),  # links
         ("congested_time", np.float64),
         ("choices", np.int64),  # feasible candidates
+        ("least_way", np.float64),  # of them
         ("departed", np.int64),  # place in the order of departures
         ("failure", np.int64),  # next failure
         ("failures", np.int64),
@@ -241,6 +245,7 @@ class State(NamedTuple):
         slot: (rows, K) place in ``choices`` of each candidate but the first; -1 where it is forbidden.
         score: (rows, N) ranks of nodes, for heuristics.
         scratch: (rows, N) likewise.
+        layers: (2, N) ways on from each node, while the decision at hand, of whatever row, is completed.
         reach: (2, W) REACH, what the decision at hand, of whatever row, has looked up in two trees of paths.
     """
 
@@ -277,6 +282,7 @@ class State(NamedTuple):
     slot: NDArray[np.int64]
     score: NDArray[np.float64]
     scratch: NDArray[np.float64]
+    layers: NDArray[np.float64]
     reach: NDArray[Any]
 
 

@@ -39,6 +39,7 @@ class NetworkFunctionsSystem(System):
 
     settings_class: ClassVar[type[Settings]] = NetworkFunctionsParams
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = PRESETS
+    training_only: ClassVar[Mapping[str, Any]] = {"reward": {"signal": "terms"}}
     candidate_features: tuple[str, ...] = columns.CANDIDATE_FEATURES
     context_features = columns.CONTEXT_FEATURES
     metrics: ClassVar[tuple[Metric, ...]] = METRICS
@@ -47,6 +48,8 @@ class NetworkFunctionsSystem(System):
         self, params: NetworkFunctionsParams, rows: int = 1, substrates: tuple[Substrate, ...] | None = None
     ) -> None:
         self.params, self.rows = params, rows
+        if params.completion:
+            self.candidate_features = (*columns.CANDIDATE_FEATURES, *columns.COMPLETION_FEATURES)
         self.substrates = substrates_from_settings(params.substrate) if substrates is None else substrates
         self.costs = costs_of(params)
         check_serviceable(params, self.substrates, self.costs)

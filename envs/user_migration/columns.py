@@ -11,6 +11,7 @@ from numba import njit
 from edgegym.decision.inlining import inlined
 from edgegym.decision.scaling import fast_log2, unit
 from edgegym.envs.user_migration.charges import congestion, distance, move_cost, near_cost
+from edgegym.envs.user_migration.foresight import chance, next_near, outlook
 from edgegym.envs.user_migration.kernel import advance
 from edgegym.envs.user_migration.state import CELL, NOWHERE, PREDICTION, State
 
@@ -75,8 +76,7 @@ def observe(state: State, row: int, candidates: np.ndarray, context: np.ndarray,
 def _outlook(state: State, row: int, u: int, site: int) -> float:
     if state.rules[0].plane or state.rules[0].observe < PREDICTION:
         return 0.0
-    user = state.users[row, u]
-    return state.outlook[user.kind, state.chain[user.before, user.cell], site]
+    return outlook(state, row, u, site)
 
 
 @inlined
@@ -92,9 +92,8 @@ def _observe_candidate(state: State, row: int, u: int, site: int, out: np.ndarra
         return
     out[6] = share(congestion(state, row, u, site), 1.0)
     if rules.observe == PREDICTION:
-        x = state.chain[user.before, user.cell]
-        out[7] = state.next_cell[x, site]
-        out[8] = share(state.next_near[user.kind, x, site], 1.0)
+        out[7] = unit(chance(state, row, u, site))
+        out[8] = share(next_near(state, row, u, site), 1.0)
     if rules.observe > CELL:
         out[10] = _along(state, user.before, user.cell, site)
     if state.capacity[site] > 0.0:
@@ -117,7 +116,7 @@ def _observe_context(state: State, row: int, u: int, out: np.ndarray) -> None:
     out[1] = unit(fast_log2(1.0 + user.in_cell) / np.float32(10.0))
     out[2] = unit(fast_log2(1.0 + user.at_site) / np.float32(10.0))
     if rules.observe == PREDICTION and not rules.plane:
-        out[3] = state.next_cell[state.chain[user.before, user.cell], user.cell]
+        out[3] = unit(chance(state, row, u, user.cell))
     out[4] = share(user.queue, 1.0)
     out[5] = unit(u / r.users)
     if not rules.plane and state.load[user.kind] > 0.0:

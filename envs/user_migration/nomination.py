@@ -5,9 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from edgegym.decision.inlining import inlined
-from edgegym.envs.user_migration.charges import distance, has_room
+from edgegym.envs.user_migration.charges import choice_cost, distance, has_room
+from edgegym.envs.user_migration.foresight import likely, outlook
 from edgegym.envs.user_migration.state import MOTION, NOWHERE, PREDICTION, State
 from edgegym.mobility.hex_plane import packed_hops, packed_towards
+
+LIKELY = 3
+"""Most probable next cells that are nominated."""
 
 
 @inlined
@@ -31,10 +35,13 @@ def nominate(state: State, row: int, u: int) -> None:
         return
     count = _add(state, row, u, 1, user.cell)
     if state.rules[0].observe == PREDICTION:
-        x = state.chain[user.before, user.cell]
-        count = _add(state, row, u, count, _best_by_outlook(state, row, u, x))
-        for k in range(state.likely.shape[1]):
-            count = _add(state, row, u, count, state.likely[x, k])
+        count = _add(state, row, u, count, _best_by_outlook(state, row, u))
+        cell = NOWHERE
+        for _ in range(LIKELY):
+            cell = likely(state, row, u, cell)
+            if cell == NOWHERE:
+                break
+            count = _add(state, row, u, count, cell)
     if state.rules[0].observe >= MOTION:
         count = _add(state, row, u, count, user.before)
     count = _add(state, row, u, count, _least_loaded(state, row, u))
@@ -58,17 +65,11 @@ def _add(state: State, row: int, u: int, count: int, site: int) -> int:
 
 
 @inlined
-def _best_by_outlook(state: State, row: int, u: int, x: int) -> int:
-    """The site with the least cost of this slot and to go by the chain."""
-    user = state.users[row, u]
-    near, move, outlook = (
-        state.near[user.kind, user.cell],
-        state.move[user.kind, user.site],
-        state.outlook[user.kind, x],
-    )
-    best, least = user.site, np.inf
-    for s in range(len(near)):
-        cost = near[s] + move[s] + outlook[s]
+def _best_by_outlook(state: State, row: int, u: int) -> int:
+    """The site with the least cost of this slot and to go by the predictor."""
+    best, least = state.users[row, u].site, np.inf
+    for s in range(len(state.hops)):
+        cost = choice_cost(state, row, u, s) + outlook(state, row, u, s)
         if cost < least and has_room(state, row, u, s):
             best, least = s, cost
     return best

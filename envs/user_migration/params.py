@@ -38,11 +38,13 @@ class UserMigrationParams(Settings):
     reach: int | None = Field(None, ge=2, le=200)
     """Hops from which on a service cannot stay: candidate 0 then moves to the user's cell. Needed on the plane."""
     observe: Literal["cell", "motion", "prediction"] = "prediction"
-    """What is known of a user: its cell, also the cell before (so heading), also a Markov prediction."""
+    """What is known of a user: its cell, also the cell before (so heading), also a prediction of where it goes."""
+    predictor: str = "markov"
+    """Who predicts: the Markov chain of cells, or the folder of a recurrent predictor of ``edgegym forecast``."""
     discount: float = Field(0.9, ge=0, lt=1)
     """Of the metric ``discounted_cost``."""
     lookahead: float = Field(0.97, ge=0, lt=1)
-    """Discount of the outlook by the Markov chain."""
+    """Discount of the outlook."""
     migration_budget: float = Field(0.05, ge=0)
     """Mean migration cost per slot beyond which a user's virtual queue grows (follow-me)."""
     reward: RewardSettings = RewardSettings()
@@ -55,6 +57,8 @@ class UserMigrationParams(Settings):
             raise ValueError("a hex walk needs the exponential cost, a 'reach' and the signal 'cost'")
         if plane and self.backhaul.kind != "distance":
             raise ValueError("a hex walk has no network between its sites; leave 'backhaul' out")
+        if self.predictor != "markov" and (plane or self.observe != "prediction"):
+            raise ValueError("a learned 'predictor' needs observe: prediction, and no hex walk; leave it out")
         if self.reach is not None and self.cost.kind != "exponential":
             raise ValueError("'reach' goes with the exponential cost alone; leave it out")
         return self

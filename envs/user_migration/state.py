@@ -18,6 +18,7 @@ RULES = np.dtype(
         ("reach", np.int64),  # hops from which on a service cannot stay; very many without such a rule
         ("full", np.float64),  # share of a site's servers that may be busy
         ("observe", np.int64),
+        ("learned", np.bool_),  # next cells and outlook are those predicted for the episode, not the chain's
         ("handover", np.float64),
         ("handover_s", np.float64),
         ("discount", np.float64),
@@ -91,30 +92,46 @@ class State(NamedTuple):
     nearest: NDArray[np.int32]  # (sites, sites) by distance, the site itself first
     chain: NDArray[np.int32]  # (sites, sites) state of (cell before, cell)
     next_cell: NDArray[np.float32]  # (states, sites)
-    likely: NDArray[np.int32]  # (states, 3) most probable other cells
-    next_near: NDArray[np.float64]  # (services, states, sites) expected cost of the next slot
-    outlook: NDArray[np.float64]  # (services, states, sites) cost to go by the chain
+    outlook: NDArray[np.float32]  # (services, states, sites) cost to go by the chain
     rows: NDArray[Any]
     users: NDArray[Any]  # (rows, users) USER
     sites: NDArray[Any]  # (rows, sites) SITE
     place: NDArray[np.int32]  # (rows, slots, users)
-    future: NDArray[np.float32]  # (rows, slots, users, sites) clairvoyant cost to go; regret only
+    future: NDArray[np.float32]  # (rows, slots, users, sites) cost of the known later slots; regret only
+    predicted_cell: NDArray[np.float32]  # (rows, slots, users, sites) probability in the next slot; learned only
+    predicted_cost: NDArray[np.float32]  # (rows, slots, users, sites) cost to go; learned only
     nominees: NDArray[np.int32]  # (rows, candidates) places of the pending decision
     log: NDArray[Any]  # (rows, slots) LOG
     delays: NDArray[np.float32]  # (rows, slots, users) seconds, NaN while away
 
 
-ROW_ARRAYS = ("rows", "users", "sites", "place", "future", "nominees", "log", "delays")
+ROW_ARRAYS = (
+    "rows",
+    "users",
+    "sites",
+    "place",
+    "future",
+    "predicted_cell",
+    "predicted_cost",
+    "nominees",
+    "log",
+    "delays",
+)
 
 
-def row_arrays(rows: int, slots: int, users: int, sites: int, candidates: int, regret: bool) -> dict[str, Any]:
+def row_arrays(
+    rows: int, slots: int, users: int, sites: int, candidates: int, regret: bool, learned: bool
+) -> dict[str, Any]:
     """Empty arrays of the rows, by name."""
+    wide, none = (rows, slots, users, sites), (1, 1, 1, 1)
     return {
         "rows": np.zeros(rows, ROW),
         "users": np.zeros((rows, users), USER),
         "sites": np.zeros((rows, sites), SITE),
         "place": np.full((rows, slots, users), NOWHERE, np.int32),
-        "future": np.zeros((rows, slots, users, sites) if regret else (1, 1, 1, 1), np.float32),
+        "future": np.zeros(wide if regret else none, np.float32),
+        "predicted_cell": np.zeros(wide if learned else none, np.float32),
+        "predicted_cost": np.zeros(wide if learned else none, np.float32),
         "nominees": np.full((rows, candidates), NOWHERE, np.int32),
         "log": np.zeros((rows, slots), LOG),
         "delays": np.full((rows, slots, users), np.nan, np.float32),

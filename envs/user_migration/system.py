@@ -19,12 +19,13 @@ from edgegym.envs.user_migration.backhaul import Backhaul, backhaul_of
 from edgegym.envs.user_migration.cost_settings import EdgeCost
 from edgegym.envs.user_migration.costs import Tables, edge_tables, exponential_tables
 from edgegym.envs.user_migration.params import PRESETS, UserMigrationParams
+from edgegym.envs.user_migration.prediction import MARKOV, Prediction
 from edgegym.envs.user_migration.state import CELL, MOTION, NOWHERE, PREDICTION, ROW_ARRAYS, RULES, State, row_arrays
 from edgegym.envs.user_migration.viewer import draw_map
 from edgegym.envs.user_migration.viterbi import cost_to_go
 from edgegym.envs.user_migration.workload import Episode, Source
 from edgegym.errors import SettingsError
-from edgegym.mobility.markov import MarkovChain, continuation, fit_chain
+from edgegym.mobility.markov import MarkovChain, fit_chain
 from edgegym.settings import Settings
 
 if TYPE_CHECKING:
@@ -32,8 +33,6 @@ if TYPE_CHECKING:
 
 RESET_OPTIONS = {"episode": "an Episode of cells and services to serve instead of the workload"}
 KNOWN = {"cell": CELL, "motion": MOTION, "prediction": PREDICTION}
-LIKELY = 3
-"""Most probable next cells that are nominated."""
 
 
 class UserMigrationSystem(System):
@@ -68,6 +67,7 @@ class UserMigrationSystem(System):
         self.tables = self._costs()
         self.contended = params.cost.kind == "edge"
         self.regret = params.reward.signal == "regret"
+        self.learned = params.observe == "prediction" and params.predictor != MARKOV
         self._outside = np.zeros(rows)
         self._shared = self._shared_arrays()
         self._state = self._allocate(1, self.source.users)
@@ -81,6 +81,12 @@ class UserMigrationSystem(System):
     def chain(self) -> MarkovChain:
         """How the training users move between cells."""
         return fit_chain(self.source.fitting_trace, len(self.source.xy))
+
+    @cached_property
+    def prediction(self) -> Prediction:
+        """Of next cells and costs to go, by the setting ``predictor``."""
+        costs = [self.single_costs(service) for service in range(len(self.params.services))]
+        return Prediction(self.chain, self.source.xy, costs, self.params.lookahead, self.params.predictor)
 
     def begin(self, row: int, workload_seed: int, options: Mapping[str, Any]) -> None:
         """Load and start an episode; see :data:`RESET_OPTIONS` for the options."""
@@ -98,6 +104,9 @@ class UserMigrationSystem(System):
             for u in range(users):
                 costs = self.single_costs(episode.service[u])
                 state.future[row, :slots, u] = cost_to_go(episode.place[:, u], *costs, self.far)
+        if self.learned:
+            cell, cost = self.prediction.of(episode)
+            state.predicted_cell[row, :slots, :users], state.predicted_cost[row, :slots, :users] = cell, cost
         kernel.begin(state, row, slots, users, episode.start.astype(np.int64))
 
     def episode(self, workload_seed: int, options: Mapping[str, Any]) -> Episode:
@@ -227,6 +236,7 @@ class UserMigrationSystem(System):
         params, tables, hops = self.params, self.tables, self.backhaul.hops
         rules = np.zeros(1, RULES)
         rules["plane"], rules["full"], rules["observe"] = self.plane, tables.full, KNOWN[params.observe]
+        rules["learned"] = self.learned
         rules["reach"] = 1 << 40 if params.reach is None else params.reach
         rules["handover"], rules["handover_s"] = tables.handover, tables.handover_s
         rules["tightest"] = tables.deadline.min()
@@ -237,33 +247,14 @@ class UserMigrationSystem(System):
 
     def _prediction(self) -> dict[str, Any]:
         """What the chain says, or stand-ins where it is not observed."""
+        if not self.plane and self.params.observe == "prediction":
+            return self.prediction.tables()
         sites = len(self.source.xy)
-        if self.plane or self.params.observe != "prediction":
-            empty = np.zeros((1, 1, 1))
-            return {
-                "chain": np.zeros((sites, sites), np.int32),
-                "next_cell": np.zeros((1, sites), np.float32),
-                "likely": np.zeros((1, 0), np.int32),
-                "next_near": empty,
-                "outlook": empty,
-            }
-        # Without contention services do not differ, so one outlook serves all.
-        chain, all_services = self.chain, len(self.params.services)
-        services = range(all_services if self.contended else 1)
-        costs = [self.single_costs(service) for service in services]
-        other = chain.next_cell.copy()
-        other[np.arange(len(other)), chain.cell] = -1.0
         return {
-            "chain": chain.state,
-            "next_cell": chain.next_cell,
-            "likely": np.argsort(-other, axis=1, kind="stable")[:, :LIKELY].astype(np.int32),
-            "next_near": self._of_all([chain.next_cell @ self.tables.near[service] for service in services]),
-            "outlook": self._of_all([continuation(chain, *cost, self.params.lookahead) for cost in costs]),
+            "chain": np.zeros((sites, sites), np.int32),
+            "next_cell": np.zeros((1, sites), np.float32),
+            "outlook": np.zeros((1, 1, 1), np.float32),
         }
-
-    def _of_all(self, tables: list[NDArray[np.float64]]) -> NDArray[np.float64]:
-        """(services, ...) the tables of all services, the only one repeated."""
-        return np.stack(tables if self.contended else tables * len(self.params.services))
 
     def _reserve(self, slots: int, users: int) -> None:
         """Grow the arrays so that an episode fits; what other rows hold is kept."""
@@ -277,5 +268,6 @@ class UserMigrationSystem(System):
             after[tuple(slice(0, extent) for extent in before.shape)] = before
 
     def _allocate(self, slots: int, users: int) -> State:
-        arrays = row_arrays(self.rows, slots, users, len(self.source.xy), self.num_candidates, self.regret)
+        sites = len(self.source.xy)
+        arrays = row_arrays(self.rows, slots, users, sites, self.num_candidates, self.regret, self.learned)
         return State(**self._shared, **arrays)
