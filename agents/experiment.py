@@ -14,6 +14,7 @@ from pydantic import Field, JsonValue, field_validator, model_validator
 
 from edgegym.agents.adaptation_settings import AdaptationSettings
 from edgegym.agents.forecasting.settings import ForecastSettings
+from edgegym.agents.next_cell.settings import NextCellSettings
 from edgegym.agents.past import past_class
 from edgegym.errors import SettingsError, unknown
 from edgegym.evaluation.harness import Task, environment_class
@@ -107,6 +108,8 @@ class Experiment(Settings):
     """Show each trained policy a second time in the comparison, adapting online; not if left out."""
     forecast: ForecastSettings = ForecastSettings()
     """How ``edgegym forecast`` fits popularity forecasters for content caching."""
+    next_cell: NextCellSettings = NextCellSettings()
+    """How ``edgegym forecast`` fits next-cell predictors for user migration."""
 
     @model_validator(mode="after")
     def _known(self) -> Experiment:

@@ -8,6 +8,7 @@ python benchmarks/inference_batching.py --runs runs > benchmarks/results/inferen
 from __future__ import annotations
 
 import argparse
+import itertools
 import os
 import platform
 import time
@@ -30,7 +31,6 @@ from edgegym.agents.store import load_policy
 from edgegym.decision.policy import EpisodeResult, Policy, ScorePolicy
 from edgegym.evaluation.harness import Task, run_episodes
 from edgegym.queueing.batching_smdp import BatchingQueue, greedy, latency_bound_s, minimum_batch, solve
-from edgegym.settings import merged
 
 ENV = "EdgeGym/InferenceBatching-v0"
 EXPERIMENTS = ("batching_azure", "batching_azure_conv")
@@ -84,11 +84,16 @@ def exact() -> None:
     print("Simulated: 32 episodes of 200,000 requests of the preset `smdp`, over the exact latency of greedy.\n")
 
 
-def contenders(experiment: Experiment, runs: Path) -> list[tuple[str, list[Policy]]]:
-    """Heuristics, bounds and trained policies; those trained are one contender."""
-    task = experiment.task(experiment.evaluation)
-    system = task.system()
-    fitted = fitted_on_validation(experiment, runs / experiment.name / "reference")
+def at_rate(name: str, rate_per_s: float) -> Experiment:
+    """An experiment whose validation and evaluation have one rate."""
+    rate = [f"settings.workload.arrivals.rate={rate_per_s}", "validation.settings.workload.speed=1.0"]
+    return load_experiment(name, rate)
+
+
+def contenders(experiment: Experiment, folder: Path, runs: Path) -> list[tuple[str, list[Policy]]]:
+    """Heuristics, those with parameters fitted to this rate, bounds and trained policies; these are one contender."""
+    system = experiment.task(experiment.evaluation).system()
+    fitted = fitted_on_validation(experiment, folder)
     folders = sorted(path.parent for path in (runs / EXPERIMENTS[0]).glob("PPO_*/policy.json"))
     learned: list[Policy] = [LearnedPolicy(load_policy(folder), folder.name) for folder in folders]
     others = [*heuristics(ENV, system), *fitted, *bounds(ENV, system)]
@@ -100,32 +105,32 @@ def values(results: Sequence[EpisodeResult], metric: str) -> Any:
     return np.array([result.metrics[metric] for result in results])
 
 
-def judge(name: str, runs: Path) -> None:
-    """All policies on the held-out end of a trace, by rate."""
-    experiment = load_experiment(name)
-    rows_of = contenders(experiment, runs)
-    for rate in RATES_PER_S:
-        task = experiment.task(experiment.evaluation)
-        task = Task(ENV, merged(task.settings, {"workload": {"arrivals": {"rate": rate}}}))
-        played = {
-            label: [run_episodes(task, policy, experiment.evaluation.seeds) for policy in policies]
-            for label, policies in rows_of
-        }
-        ours = np.stack([values(run, METRICS[0]) for run in played["PPO"]])
-        rows = []
-        for label, found in played.items():
-            theirs = np.stack([values(run, METRICS[0]) for run in found])
-            # Equal but for rounding is half a win.
-            gap = np.where(np.abs(ours - theirs) < SAME, 0.0, ours - theirs)
-            better = f"{np.mean(0.5 + 0.5 * np.sign(gap)):.2f}" if not np.isnan(found[0][0].total) else "bound"
-            better = "" if label == "PPO" else better
-            cells = [f"{np.mean([values(run, metric) for run in found]):.4g}" for metric in METRICS]
-            rows.append((label, *cells, better))
-        rows.sort(key=lambda row: -float(row[1]))
-        print(f"## `{name}` at {rate:g} requests a second\n")
-        table(("policy", *METRICS, "P(PPO better)"), rows)
-        each = ", ".join(f"{mean:.4f}" for mean in ours.mean(axis=1))
-        print(f"PPO by training seed: {each}.\n")
+def judge(name: str, rate_per_s: float, runs: Path) -> None:
+    """All policies on the held-out end of a trace."""
+    experiment = at_rate(name, rate_per_s)
+    task, seeds = experiment.task(experiment.evaluation), experiment.evaluation.seeds
+    played = {
+        label: [run_episodes(task, policy, seeds) for policy in policies]
+        for label, policies in contenders(experiment, runs / name / f"reference_{rate_per_s:g}", runs)
+    }
+    ours = np.stack([values(run, METRICS[0]) for run in played["PPO"]])
+    rows = []
+    for label, found in played.items():
+        cells = [f"{np.mean([values(run, metric) for run in found]):.4g}" for metric in METRICS]
+        is_bound = np.isnan(found[0][0].total)
+        against = ("bound", "") if is_bound else _against(ours, np.stack([values(run, METRICS[0]) for run in found]))
+        rows.append((label, *cells, *(("", "") if label == "PPO" else against)))
+    rows.sort(key=lambda row: -float(row[1]))
+    print(f"## `{name}` at {rate_per_s:g} requests a second\n")
+    table(("policy", *METRICS, "PPO less it", "P(PPO better)"), rows)
+    each = ", ".join(f"{mean:.4f}" for mean in ours.mean(axis=1))
+    print(f"PPO by training seed: {each}.\n")
+
+
+def _against(ours: Any, theirs: Any) -> tuple[str, str]:
+    """Mean gain of (seeds, episodes) goodputs over others', and the share of pairs that gain; equal is half a gain."""
+    gap = np.where(np.abs(ours - theirs) < SAME, 0.0, ours - theirs)
+    return f"{gap.mean():+.4f}", f"{np.mean(0.5 + 0.5 * np.sign(gap)):.2f}"
 
 
 def speed() -> None:
@@ -169,8 +174,8 @@ def main() -> None:
     packages = ", ".join(f"{name} {version(name)}" for name in ("numpy", "numba", "stable-baselines3", "torch"))
     print(f"{os.cpu_count()} cores (shared), Python {platform.python_version()}, {packages}, {date.today()}.\n")
     exact()
-    for name in EXPERIMENTS:
-        judge(name, runs)
+    for name, rate_per_s in itertools.product(EXPERIMENTS, RATES_PER_S):
+        judge(name, rate_per_s, runs)
     speed()
 
 

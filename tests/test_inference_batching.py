@@ -158,6 +158,33 @@ def test_advantage_is_zero_for_the_reference_and_never_shown_to_evaluation() -> 
     assert total < 0.0
 
 
+def test_reference_keeps_to_its_variants_and_the_signals_add_up_to_the_gain_over_it() -> None:
+    """Without discount and over an endless horizon the sum of signals is what the actions earn more than the rule."""
+    system = make(reward={"signal": "advantage", "reference": [0, 2], "horizon_s": 1e6}, memory_bytes=None)
+    earned = make(memory_bytes=None)
+    for seed in range(4):
+        system.begin(0, seed, {})
+        play_reference(system.state, 0)
+        assert set(system.state.served_by[0][system.state.served_by[0] >= 0]) <= {0, 2}
+        log = system.log(0)
+        by_rule = float((log.weight * np.where(log.in_time, log.accuracy, 0.0)).sum())
+        assert play(system, seed, at_random(seed))[0] == pytest.approx(play(earned, seed, at_random(seed))[0] - by_rule)
+
+
+def test_rates_are_unbiased_from_the_start() -> None:
+    """The mean of the rates of a Poisson stream is its rate, however little time has passed."""
+    system = make(8, queues=[{"variants": [FAST], "slo_s": 1.0}], wait_s=0.01)
+    expected = 400.0 * system.tables.services["item"][0]
+    out, found, active = Decisions.empty(system), [], np.ones(8, np.bool_)
+    for seed in range(40):
+        for row in range(8):
+            system.begin(row, 8 * seed + row, {})
+        while system.state.rows["now"][:8].min() < 0.2:
+            system.step(np.zeros(8, np.int64), active & (system.state.rows["now"][:8] < 0.2), out)
+        found.append(out.context[:, 2:4] / (1.0 - out.context[:, 2:4]))
+    assert np.mean(found, axis=(0, 1)) == pytest.approx(expected, rel=0.05)
+
+
 def exhaustive(system: InferenceBatchingSystem, arrival: Any, begins: Any, heads: Any, free: float) -> float:
     """Best worth by trying every drop and batch."""
     best, tables = 0.0, system.tables
@@ -211,6 +238,17 @@ def test_fitted_heuristics_are_kept(tmp_path: Any) -> None:
         ({"memory_bytes": 15.0}, "raise memory_bytes"),
         ({"drop": "sometimes"}, "drop"),
         ({"workload": {"speed": [2.0, 1.0]}}, "rising order"),
+        ({"device": "no_such_device", "queues": [{"variants": ["resnet18"]}]}, "unknown device card"),
+        (
+            {"queues": [{"variants": ["resnet18", "resnet50"]}], "memory_bytes": 1e6},
+            "resnet18 needs .* raise memory_bytes",
+        ),
+        (
+            {"queues": [{"variants": ["resnet18"]}], "device": "mcu_cortex_m7", "memory_bytes": None},
+            "resnet18 needs .* raise memory_bytes",
+        ),
+        ({"reward": {"reference": [0, 3]}}, "queues from 0 to 2"),
+        ({"reward": {"reference": [0, 1]}}, "one variant of each queue"),
     ],
 )
 def test_bad_settings_are_refused(settings: dict[str, Any], message: str) -> None:
@@ -220,11 +258,21 @@ def test_bad_settings_are_refused(settings: dict[str, Any], message: str) -> Non
 
 @pytest.mark.parametrize(
     ("arrival", "queue", "message"),
-    [([1.0, 0.5], [0, 0], "in order"), ([-1.0], [0], "from 0 on"), ([0.0], [2], "2 queues"), ([], [], "at least one")],
+    [
+        ([1.0, 0.5], [0, 0], "found 0.5 at place 1; .* in order"),
+        ([-1.0], [0], "found -1 at place 0; finite times from 0 on"),
+        ([0.0, np.nan], [0, 0], "found nan at place 1"),
+        ([0.0, np.inf], [0, 0], "found inf at place 1"),
+        ([0.0], [2], "found 2, but there are 2 queues"),
+        ([0.0], [-1], "least -1"),
+        ([0.0], [0.5], "whole numbers"),
+        ([0.0, 1.0], [0], "2 arrivals and 1 queues"),
+        ([], [], "at least one"),
+    ],
 )
-def test_bad_episodes_are_refused(arrival: list[float], queue: list[int], message: str) -> None:
+def test_bad_episodes_are_refused(arrival: list[float], queue: list[float], message: str) -> None:
     with pytest.raises(EdgeGymError, match=message):
-        make().begin(0, 0, {"episode": Episode(np.array(arrival), np.array(queue, np.int64))})
+        make().begin(0, 0, {"episode": Episode(np.array(arrival), np.array(queue or np.zeros(0, np.int64)))})
 
 
 @pytest.mark.skipif("EDGEGYM_DATA" not in os.environ, reason="EDGEGYM_DATA is not set")

@@ -109,5 +109,5 @@ def test_the_tail_term_counts_what_exceeds_its_limit() -> None:
     decisions = Decisions.empty(signal)
     signal.step(np.ones(1, np.int64), np.ones(1, np.bool_), decisions)
     signal.step(np.ones(1, np.int64), np.ones(1, np.bool_), decisions)
-    # Greedy rejects rather than pay .4; whoever comes third then pays nothing instead of rejecting.
+    # Greedy rejects rather than pay for .4 s; whoever comes third is rejected in both branches.
     assert decisions.reward[0] == pytest.approx(-2.0 * 0.4)

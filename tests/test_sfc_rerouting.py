@@ -130,6 +130,11 @@ def test_flows_of_a_congested_link_are_asked_one_by_one_until_it_is_calm() -> No
     assert (rows["decision"][0], rows["flow"][0], rows["position"][0]) == (RELIEVE, 0, 0)
     assert out.mask[0].tolist() == [1, 0, 1, 0, 0]
     assert out.context[0, 0] == 0.5
+    # Staying shows its path: one hop, 1 of 10 free on it; the other way takes three, 7 of 10 free.
+    names = system.candidate_features
+    stay, move = (dict(zip(names, out.candidates[0, i].tolist(), strict=True)) for i in (0, 2))
+    assert (stay["place"], stay["hops"], stay["bottleneck"]) == pytest.approx((0.0, 1 / 8, 0.1))
+    assert (move["place"], move["hops"], move["bottleneck"]) == pytest.approx((1.0, 3 / 8, 0.7))
     act(system, 0, out)
     assert (rows["decision"][0], rows["flow"][0]) == (RELIEVE, 1)
     assert system.state.segments["path"][0, 0, 0] == 0

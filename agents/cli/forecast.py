@@ -1,8 +1,10 @@
-"""``edgegym forecast``: popularity forecasters for content caching, fitted and judged."""
+"""``edgegym forecast``: forecasters of popularity and predictors of the next cell, fitted and judged."""
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 
 import typer
 from rich.console import Console
@@ -11,33 +13,44 @@ from edgegym.agents.cli.options import Config, Json, Overrides, Root, print_json
 
 
 def command(config: Config, overrides: Overrides = None, runs: Root = Path("runs"), json: Json = False) -> None:
-    """Fit popularity forecasters to the training part of a config and judge them on its evaluation episodes.
+    """Fit what agents may observe of the future to a config's training part; judge it on the evaluation episodes.
 
-    Writes {neural,linear,ewma,ewma_hits}/ into runs/NAME/forecasters/, each good for the setting forecaster=FOLDER.
+    Content caching: popularity forecasters, runs/NAME/forecasters/{neural,linear,ewma,ewma_hits}/, each good for the
+    setting forecaster=FOLDER. User migration: recurrent next-cell predictors, runs/NAME/predictors/{cells,motion}/,
+    each good for the setting predictor=FOLDER.
 
     Examples:
     - `edgegym forecast web07_205`
     - `edgegym forecast edge_video forecast.window=1 forecast.hidden=[16,16]`
+    - `edgegym forecast city next_cell.seeds=[0]`
     - `edgegym evaluate EdgeGym/ContentCaching-v0 --policy Forecast forecaster=runs/edge_video/forecasters/neural`
     """
     from edgegym.agents.experiment import load_experiment
-    from edgegym.agents.forecasting.results import as_json, table, verdicts
-    from edgegym.agents.forecasting.study import FOLDER, study
     from edgegym.files import write_json
 
     experiment = load_experiment(config, overrides or [])
+    study, results_of = _rooms(experiment.environment)
     with progress_bar("forecasting") as report:
-        found, places = study(experiment, runs, report)
-    folder = runs / experiment.name / FOLDER
-    results = without_nan(as_json(experiment, found, places))
+        found, places = study.study(experiment, runs, report)
+    folder = runs / experiment.name / study.FOLDER
+    results = without_nan(results_of.as_json(experiment, found, places))
     write_json(folder / "results.json", results)
     if json:
         print_json(results)
         return
-    console = Console()
-    window = f"requests in the next {experiment.forecast.window:g} cache capacities"
-    console.print(table(found, f"{experiment.name}: {window}; {len(experiment.forecast.seeds)} neural seeds"))
-    for line in verdicts(found):
+    Console().print(results_of.table(experiment, found))
+    for line in results_of.verdicts(found):
         typer.echo(line)
     typer.echo(f"results: {folder / 'results.json'}")
-    typer.echo(f"use:     settings.forecaster={places['neural'][0]} with edgegym train and compare")
+    typer.echo(f"use:     {results_of.usage(places)} with edgegym train and compare")
+
+
+def _rooms(environment: str) -> tuple[ModuleType, ModuleType]:
+    """The modules that fit and judge, and that show, what agents of an environment may observe of the future."""
+    from edgegym.agents import forecasting, next_cell
+    from edgegym.envs.user_migration.system import UserMigrationSystem
+    from edgegym.evaluation.harness import environment_class
+
+    migration = issubclass(environment_class(environment).system_class, UserMigrationSystem)
+    room = (next_cell if migration else forecasting).__name__
+    return import_module(f"{room}.study"), import_module(f"{room}.results")

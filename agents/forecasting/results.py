@@ -69,8 +69,15 @@ def verdicts(found: Sequence[Judged]) -> list[str]:
     return lines
 
 
-def table(found: Sequence[Judged], title: str) -> Table:
+def usage(places: Mapping[str, Sequence[Path]]) -> str:
+    """How the best known forecaster is used."""
+    return f"settings.forecaster={places[NEURAL][0]}"
+
+
+def table(experiment: Experiment, found: Sequence[Judged]) -> Table:
     """Errors and miss ratios of all forecasters."""
+    window = f"requests in the next {experiment.forecast.window:g} cache capacities"
+    title = f"{experiment.name}: {window}; {len(experiment.forecast.seeds)} neural seeds"
     shown = Table(title=title, title_justify="left", caption=CAPTION, caption_justify="left")
     shown.add_column("forecaster")
     for words in MEASURES.values():

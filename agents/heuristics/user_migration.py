@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from edgegym.agents.bounds.user_migration import walked
 from edgegym.decision.policy import EpisodeResult, PlayingPolicy, Policy, ScorePolicy
 from edgegym.decision.spaces import Columns
-from edgegym.decision.system import System
+from edgegym.decision.system import Decisions, System
 from edgegym.envs.user_migration.columns import HOPS
+from edgegym.envs.user_migration.prediction import MARKOV
 from edgegym.envs.user_migration.system import UserMigrationSystem
 from edgegym.envs.user_migration.workload_settings import HexWalkSettings
 from edgegym.mobility.hex_mdp import HexMdp
@@ -21,6 +22,7 @@ from edgegym.mobility.ring_mdp import RingMdp
 
 FAR = 20
 """Rings of the one-dimensional problem over real cells, and where Never moves after all, as in the published runs."""
+RECURRENT, MARKOVIAN = "Recurrent look-ahead", "Markov look-ahead"
 TRADEOFF = 1.0
 """V of the Lyapunov rule: weight of a slot's cost against the virtual queue."""
 
@@ -47,7 +49,7 @@ def myopic(c: Columns) -> NDArray[Any]:
 
 
 def lookahead(c: Columns) -> NDArray[Any]:
-    """The least cost of this slot and to go by the Markov chain."""
+    """The least cost of this slot and to go by the predictor."""
     return -slot_cost(c) - amount(c.outlook)
 
 
@@ -112,6 +114,32 @@ def disc_of(system: UserMigrationSystem) -> HexMdp:
     return HexMdp(int(system.params.reach or 2), settings.move, system.params.discount, costs)
 
 
+class MarkovLookahead(PlayingPolicy):
+    """The look-ahead by the Markov chain where another predictor is observed."""
+
+    name = MARKOVIAN
+    description = "The least cost of this slot and to go by the Markov chain, whatever predictor is observed."
+
+    def __init__(self) -> None:
+        self._systems: tuple[UserMigrationSystem, UserMigrationSystem] | None = None
+
+    def play(self, system: System, workload_seed: int, options: Mapping[str, Any]) -> EpisodeResult:
+        """Play the episode in a system that observes the chain."""
+        assert isinstance(system, UserMigrationSystem)
+        if self._systems is None or self._systems[0] is not system:
+            observed = system.params.model_copy(update={"predictor": MARKOV})
+            self._systems = system, UserMigrationSystem(observed)
+        own, policy = self._systems[1], ScorePolicy(MARKOVIAN, lookahead)
+        own.begin(0, workload_seed, options)
+        decisions, total = Decisions.empty(own), 0.0
+        own.observe(decisions)
+        while not decisions.done[0]:
+            columns = Columns(decisions.candidates, decisions.context, own.candidate_features, own.context_features)
+            own.step(policy.act(columns, decisions.mask > 0), np.ones(1, np.bool_), decisions)
+            total += float(decisions.reward[0])
+        return EpisodeResult(total, own.episode_metrics(0))
+
+
 def heuristics(system: System | None = None) -> list[Policy]:
     """Those of the system's workload; without a system those that every one has."""
     common: list[Policy] = [
@@ -137,5 +165,7 @@ def heuristics(system: System | None = None) -> list[Policy]:
     else:
         found.append(ScorePolicy("Least-loaded nearest", least_loaded))
     if params.observe == "prediction":
-        found.append(ScorePolicy("Markov look-ahead", lookahead))
+        found.append(ScorePolicy(RECURRENT, lookahead) if system.learned else ScorePolicy(MARKOVIAN, lookahead))
+    if system.learned:
+        found.append(MarkovLookahead())
     return found

@@ -57,7 +57,10 @@ class Stretches:
         for user in range(cell.shape[1]):
             for start, stop in _stretches(there[:, user], settings.window):
                 parts.append(
-                    (torch.from_numpy(inputs[start:stop, user].copy()), torch.from_numpy(table[start:stop, user].copy()))
+                    (
+                        torch.from_numpy(inputs[start:stop, user].copy()),
+                        torch.from_numpy(table[start:stop, user].copy()),
+                    )
                 )
                 users.append(user)
         return cls(prior, parts, np.array(users))
@@ -127,7 +130,7 @@ def _loss(network: RecurrentNetwork, data: Stretches, chosen: NDArray[np.int64])
     there = cell >= 0
     leave, towards = (torch.from_numpy(each)[row.clamp(min=0)] for each in (data.prior.leave, data.prior.towards))
     found = network(inputs, cell.clamp(min=0), leave, towards)
-    return surprise(*found, stayed, target.clamp(min=-1), there)
+    return surprise(found[0], found[1], stayed, target.clamp(min=-1), there)
 
 
 def _score(network: RecurrentNetwork, data: Stretches, chosen: NDArray[np.int64], batch: int) -> float:

@@ -59,7 +59,7 @@ def judge(next_cell: NDArray[np.float32], cell: NDArray[np.int32]) -> Judgement:
         "moved_top_3": moved * (moved_rank < 3),
     }
     users = cell.shape[1]
-    total = lambda values: np.bincount(user, values, users)  # noqa: E731
+    total = lambda values: np.bincount(user, values, users).astype(np.float64)  # noqa: E731
     return Judgement({name: total(values) for name, values in each.items()}, total(np.ones(len(user))), total(moved))
 
 

@@ -36,7 +36,10 @@ class Walks:
 
 def spacing_of(xy: NDArray[np.float64]) -> float:
     """Median distance of the sites (sites, 2) from their nearest neighbours; 1 for a single site."""
-    return float(np.median(cKDTree(xy).query(xy, 2)[0][:, 1])) if len(xy) > 1 else 1.0
+    if len(xy) < 2:
+        return 1.0
+    distance, _ = cKDTree(xy).query(xy, [2])
+    return float(np.median(distance))
 
 
 def ages(cell: NDArray[np.int32]) -> NDArray[np.int64]:

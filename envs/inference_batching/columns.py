@@ -39,6 +39,10 @@ CANDIDATE_FEATURES = (
     "demand",
     "arriving",
     "backlog",
+    "spare",
+    "utilisation_short",
+    "utilisation_long",
+    "drain",
 )
 CONTEXT_FEATURES = (
     "waiting_all",
@@ -52,8 +56,11 @@ CONTEXT_FEATURES = (
     "memory_free",
 )
 LN2 = 0.6931471805599453
+LEAST_SHARE = 1e-3
+"""Of a half-life: a rate is counted over no less."""
 WAIT, BATCH, FILL, PASSED, MET, TIME, LOAD, ENERGY, ACCURACY, ACCURACY_RANK, WEIGHT, MARGIN = range(12)
 SLACK, AGE, WAITING, URGENT, LONGEST, ENDANGERED, NET, RATE, BEST_RATE, DEMAND, ARRIVING, BACKLOG = range(12, 24)
+SPARE, UTILISATION_SHORT, UTILISATION_LONG, DRAIN = range(24, 28)
 
 
 @inlined
@@ -71,7 +78,7 @@ def observe(state: State, row: int, candidates: np.ndarray, context: np.ndarray,
     mask[row, 0] = 1
     if not state.rows[row].pending:
         return
-    urgent, longest, work = _survey(state, row, context[row])
+    urgent, longest, work, short, long = _survey(state, row, context[row])
     _write_waiting(state, row, work, candidates[row, 0])
     highest = 0.0
     for k in range(1, len(state.choices)):
@@ -79,6 +86,7 @@ def observe(state: State, row: int, candidates: np.ndarray, context: np.ndarray,
         if is_allowed(state, row, k, size):
             mask[row, k] = 1
             rate = _write_batch(state, row, k, first, size, load, service, work, candidates[row, k])
+            _write_utilisation(state, row, k, short, long, candidates[row, k])
             q = state.variants[state.choices[k].variant].queue
             candidates[row, k, URGENT], candidates[row, k, LONGEST] = q == urgent, q == longest
             candidates[row, k, BEST_RATE] = rate
@@ -91,8 +99,8 @@ def observe(state: State, row: int, candidates: np.ndarray, context: np.ndarray,
 
 
 @inlined
-def _survey(state: State, row: int, out: np.ndarray) -> tuple[int, int, float]:
-    """Write the context; return the most urgent queue, the longest, and the seconds of work that wait."""
+def _survey(state: State, row: int, out: np.ndarray) -> tuple[int, int, float, float, float]:
+    """Write the context; return the most urgent queue, the longest, the seconds of work that wait, and both loads."""
     r = state.rows[row]
     urgent, longest, least, most = -1, -1, np.inf, 0
     work, total, short, long, slack, busy, scale = 0.0, 0, 0.0, 0.0, 1.0, 0, np.inf
@@ -101,9 +109,8 @@ def _survey(state: State, row: int, out: np.ndarray) -> tuple[int, int, float]:
         waiting = queue.tail - queue.head
         total += waiting
         work += waiting * service.item
-        gap = (r.now - queue.updated) / service.scale
-        short += service.item * queue.short * fast_exp2(-gap / SHORT) * LN2 / (SHORT * service.scale)
-        long += service.item * queue.long * fast_exp2(-gap / LONG) * LN2 / (LONG * service.scale)
+        short += service.item * _rate_per_s(queue.short, SHORT * service.scale, queue.updated, r.now)
+        long += service.item * _rate_per_s(queue.long, LONG * service.scale, queue.updated, r.now)
         scale = min(scale, service.scale)
         if waiting > 0:
             busy += 1
@@ -123,7 +130,7 @@ def _survey(state: State, row: int, out: np.ndarray) -> tuple[int, int, float]:
     out[7] = busy / state.queues.shape[1]
     memory = state.rules[0].memory
     out[8] = unit(1.0 - r.memory / memory) if memory < NEVER else np.float32(1.0)
-    return urgent, longest, work
+    return urgent, longest, work, short, long
 
 
 @inlined
@@ -139,6 +146,7 @@ def _write_waiting(state: State, row: int, work: float, out: np.ndarray) -> None
     out[ENDANGERED] = _count(worth)
     out[NET] = 0.5 if worth == 0.0 else 0.0
     out[BACKLOG] = _against(work, scale)
+    out[SPARE] = _spare(state, row, -1, 0, r.now + wait)
 
 
 @inlined
@@ -156,8 +164,7 @@ def _write_batch(
     worth = batch_worth(state, row, k, first, size, finish)
     lost = endangered_worth(state, row, q, first + size, finish)
     lost += service.weight * service.best_accuracy * (first - queue.head)
-    gap = (r.now - queue.updated) / service.scale
-    arriving = queue.short * fast_exp2(-gap / SHORT) * LN2 / (SHORT * service.scale) * duration
+    arriving = _rate_per_s(queue.short, SHORT * service.scale, queue.updated, r.now) * duration
     out[BATCH] = _count(size)
     out[FILL] = size / waiting
     out[PASSED] = (first - queue.head) / waiting
@@ -174,10 +181,43 @@ def _write_batch(
     out[WAITING] = _count(waiting)
     out[ENDANGERED] = _count(lost)
     out[NET] = 0.5 + 0.5 * (worth - lost) / max(worth + lost, 1e-9)
+    out[SPARE] = _spare(state, row, q, first + size, finish)
+    out[DRAIN] = _against(load + work + waiting * (variant.item - service.item), service.scale)
     out[DEMAND] = _against(arriving, size)
     out[ARRIVING] = _count(arriving)
     out[BACKLOG] = _against(max(work + (arriving - size) * service.item, 0.0), _least_scale(state))
     return worth / duration
+
+
+@inlined
+def _write_utilisation(state: State, row: int, k: int, short: float, long: float, out: np.ndarray) -> None:
+    """Load that arrives if the queue is served by this variant alone, the others by their quickest."""
+    variant = state.variants[state.choices[k].variant]
+    queue, service = state.queues[row, variant.queue], state.services[variant.queue]
+    now, more_s = state.rows[row].now, variant.item - service.item
+    short += more_s * _rate_per_s(queue.short, SHORT * service.scale, queue.updated, now)
+    long += more_s * _rate_per_s(queue.long, LONG * service.scale, queue.updated, now)
+    out[UTILISATION_SHORT], out[UTILISATION_LONG] = _against(short, 1.0), _against(long, 1.0)
+
+
+@inlined
+def _rate_per_s(count: float, half_life_s: float, updated: float, now: float) -> float:
+    """Arrivals per second: a decayed count over the time since the start, decayed likewise."""
+    seconds = half_life_s / LN2 * max(1.0 - fast_exp2(-now / half_life_s), LEAST_SHARE)
+    return count * fast_exp2((updated - now) / half_life_s) / seconds
+
+
+@inlined
+def _spare(state: State, row: int, q: int, first_left: int, finish: float) -> np.float32:
+    """Least time to spare, in scales, of a queue's oldest request left at ``finish`` if its quickest answer is next."""
+    spare = 1.0
+    for other in range(state.queues.shape[1]):
+        queue, service = state.queues[row, other], state.services[other]
+        left = first_left if other == q else queue.head
+        if left < queue.tail:
+            deadline = state.arrival[state.rows[row].episode, left] + service.slo
+            spare = min(spare, (deadline - finish - queue.fastest) / service.scale)
+    return unit(spare)
 
 
 @inlined

@@ -35,15 +35,15 @@ class InferenceBatchingEnv(CandidateEnv):
     ``drop="late"``), or if a smaller size takes all that waits too; it then counts as 0 and in ``invalid_actions``.
 
     ## Observation Space
-    A dict of ``candidates`` ``(1 + variants x batches, 24)`` and ``context`` ``(9,)``, float32 in [0, 1], and ``mask``
+    A dict of ``candidates`` ``(1 + variants x batches, 28)`` and ``context`` ``(9,)``, float32 in [0, 1], and ``mask``
     int8. With ``observation="flat"`` one ``Box`` of the same numbers in this order. "x against y" means x / (x + y),
     "log" means log2(1 + x) / 16. "Queue" is the candidate's, "scale" its SLO (1 s without one), and "worth" is weight
-    times accuracy. Nothing tells of later arrivals but the rates of earlier ones, which decay with half-lives of .5
-    (short) and 5 scales (long).
+    times accuracy. Nothing tells of later arrivals but the rates of earlier ones: counts that decay with half-lives of
+    .5 (short) and 5 scales (long), over the time since the start, which decays likewise.
 
     | Num | Candidate column | Min | Max |
     |-----|------------------|-----|-----|
-    | 0 | ``wait``: candidate 0, of which only ``time``, ``endangered``, ``net``, ``backlog`` are not 0 | 0 | 1 |
+    | 0 | ``wait``: candidate 0, of which ``time``, ``endangered``, ``net``, ``backlog``, ``spare`` are not 0 | 0 | 1 |
     | 1 | ``batch``: size of the batch, log | 0 | 1 |
     | 2 | ``fill``: the batch as a share of the queue | 0 | 1 |
     | 3 | ``passed``: older requests that it drops, as a share of the queue | 0 | 1 |
@@ -67,6 +67,10 @@ class InferenceBatchingEnv(CandidateEnv):
     | 21 | ``demand``: arrivals expected during the batch (short rate), against its size | 0 | 1 |
     | 22 | ``arriving``: the same arrivals, log | 0 | 1 |
     | 23 | ``backlog``: seconds of work left afterwards by the quickest variants, against the shortest scale | 0 | 1 |
+    | 24 | ``spare``: least time to spare of those left afterwards if answered next, in scales, cut to [0, 1] | 0 | 1 |
+    | 25 | ``utilisation_short``: as ``load_short``, but with this variant for its queue, against 1 | 0 | 1 |
+    | 26 | ``utilisation_long``: likewise as ``load_long`` | 0 | 1 |
+    | 27 | ``drain``: seconds of loading and waiting work, by this variant for its queue, against the scale | 0 | 1 |
 
     | Num | Context entry | Min | Max |
     |-----|---------------|-----|-----|
@@ -86,8 +90,9 @@ class InferenceBatchingEnv(CandidateEnv):
     request falls short of its queue's best accuracy, times the weight: goodput less a constant), minus ``latency`` (per
     second from arrival to answer), minus ``energy`` (per joule), minus ``drop`` (per request dropped or late). With
     ``reward={"signal": "advantage"}`` a decision instead pays what it earns more than the reference rule's decision, if
-    the reference rule (:mod:`edgegym.envs.inference_batching.reference`) went on with the true arrivals. That signal
-    knows the future: it is for training, and evaluation does not use it.
+    the reference rule (:mod:`edgegym.envs.inference_batching.reference`) went on with the true arrivals; with
+    ``reference`` that rule keeps to some variants. That signal knows the future: it is for training, and evaluation
+    does not use it.
 
     ## Starting State
     Empty queues; variants are loaded in their order as long as they fit.
@@ -111,7 +116,7 @@ class InferenceBatchingEnv(CandidateEnv):
     | ``wait_s`` | 0.005 | longest wait; ``None`` for the next arrival alone |
     | ``memory_bytes`` | 128e6 | for the weights of loaded variants; ``None`` for the device card's memory |
     | ``load_bytes_per_s`` | 12e9 | at which weights are loaded |
-    | ``reward`` | ``{"goodput": 1.0}`` | weights of the terms, ``signal``, ``horizon_s`` |
+    | ``reward`` | ``{"goodput": 1.0}`` | weights of the terms, ``signal``, ``reference``, ``horizon_s`` |
     | ``observation`` | ``"dict"`` | or ``"flat"`` |
     | ``render_mode`` | ``None`` | ``"ansi"`` or ``"rgb_array"`` |
 

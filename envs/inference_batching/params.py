@@ -81,6 +81,9 @@ class RewardWeights(Settings):
     """``"terms"`` pays the terms above. ``"advantage"`` pays, at each decision, what it earns in these terms more than
     the reference rule's decision, if the reference rule went on from there with the true arrivals. It knows the future,
     so it is for training only."""
+    reference: tuple[int, ...] | None = None
+    """Advantage signal: the variants that the reference rule may use, counted over all queues from 0; None for all.
+    One of each queue makes it a static choice of variants."""
     horizon_s: float = Field(0.5, gt=0, allow_inf_nan=False)
     """Advantage signal: requests that arrive within this time of the decision count."""
 

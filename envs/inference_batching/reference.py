@@ -2,8 +2,11 @@
 
 The rule serves the queue with the earliest deadline, as many as wait, by the most accurate variant with which no
 waiting request becomes late (accuracy scaling: S. Ahmad et al., Proteus, ASPLOS 2024); if there is none, whatever earns
-most per second. The signal is one step of policy iteration over it by rollouts (D. Bertsekas, Rollout, Policy
-Iteration, and Distributed Reinforcement Learning, 2020), with the true arrivals in place of an expectation.
+most per second. It may be kept to some of the variants. With gamma 0 the signal is one step of policy iteration over
+the rule by rollouts (D. Bertsekas, Rollout, Policy Iteration, and Distributed Reinforcement Learning, 2020), with the
+true arrivals in place of an expectation. The rule looks at none that is to come, so its value along those arrivals is a
+baseline that takes out their luck (H. Mao et al., Variance Reduction for Reinforcement Learning in Input-Driven
+Environments, ICLR 2019); the larger gamma is, the more the sum of signals is the gain over the rule.
 """
 
 from __future__ import annotations
@@ -50,6 +53,8 @@ def reference_action(state: State, row: int) -> int:
     urgent = _urgent_queue(state, row)
     best, best_safe, best_value = 0, False, -np.inf
     for v in range(len(state.variants)):
+        if not state.variants[v].referred:
+            continue
         q = state.variants[v].queue
         k = 1 + v * sizes + _largest(state, row, 1 + v * sizes, sizes)
         first, size, load, service = plan(state, row, k)

@@ -60,6 +60,8 @@ VARIANT = np.dtype(
         ("accuracy", np.float64),
         ("bytes", np.float64),
         ("load", np.float64),  # s
+        ("item", np.float64),  # least s per request of any batch
+        ("referred", np.bool_),  # the reference rule may use it
     ]
 )
 

@@ -31,20 +31,25 @@ def tables_of(params: InferenceBatchingParams) -> Tables:
     """The constants of a system with these settings.
 
     Raises:
-        EdgeGymError: for a missing card, or a variant that does not fit into the memory.
+        EdgeGymError: for a missing card, a variant that does not fit into the memory, or a reference rule that cannot
+            serve some queue.
     """
     device = _device(params)
     batch = np.arange(params.batches[-1] + 1)
-    found = [(q, _variant(each, device, batch)) for q, queue in enumerate(params.queues) for each in queue.variants]
+    referred = _referred(params)
+    named = [(q, each) for q, queue in enumerate(params.queues) for each in queue.variants]
+    found = [(q, _variant(each, device, batch)) for q, each in named]
     memory = _memory(params, device)
     variants = np.zeros(len(found), VARIANT)
     for v, (q, each) in enumerate(found):
         if each.bytes > memory:
+            name = named[v][1] if isinstance(named[v][1], str) else "one"
             raise SettingsError(
-                f"queues.{q}.variants: one needs {each.bytes:.4g} bytes, the memory has {memory:.4g}; leave it out or "
-                "raise memory_bytes."
+                f"queues.{q}.variants: {name} needs {each.bytes:.4g} bytes, the memory has {memory:.4g}; leave it "
+                "out or raise memory_bytes."
             )
-        variants[v] = q, each.accuracy, each.bytes, each.bytes / params.load_bytes_per_s
+        item = float((each.seconds[1:] / batch[1:]).min())
+        variants[v] = q, each.accuracy, each.bytes, each.bytes / params.load_bytes_per_s, item, referred[v]
     latency = np.stack([each.seconds for _, each in found])
     joules = np.stack([each.joules for _, each in found])
     return Tables(
@@ -65,6 +70,21 @@ def cards_of(params: InferenceBatchingParams) -> dict[str, str]:
     device = load_card(params.device, "device")
     models = {f"model {name}": load_card(name, "model").provenance.source for name in names}
     return {f"device {device.name}": device.provenance.source, **models}
+
+
+def _referred(params: InferenceBatchingParams) -> NDArray[np.bool_]:
+    """(variants,) whether the reference rule may use a variant."""
+    queue_of = np.repeat(np.arange(len(params.queues)), [len(queue.variants) for queue in params.queues])
+    chosen = params.reward.reference
+    if chosen is None:
+        return np.ones(len(queue_of), np.bool_)
+    referred = np.isin(np.arange(len(queue_of)), chosen)
+    if len(set(chosen)) != referred.sum() or len(set(queue_of[referred])) != len(params.queues):
+        raise SettingsError(
+            f"reward.reference: found {list(chosen)}; at least one variant of each queue is needed, counted over all "
+            f"queues from 0 to {len(queue_of) - 1}."
+        )
+    return referred
 
 
 def _device(params: InferenceBatchingParams) -> DeviceCard | None:

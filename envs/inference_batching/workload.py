@@ -24,7 +24,8 @@ class Episode:
         queue: (requests,) the queue of each, from 0.
 
     Raises:
-        SettingsError: for times out of order or negative, or arrays of different lengths.
+        SettingsError: for times out of order or negative, queues that are no whole numbers from 0 on, or arrays of
+            different lengths.
     """
 
     arrival_s: NDArray[np.float64]
@@ -37,10 +38,19 @@ class Episode:
                 f"episode: {len(self.arrival_s)} arrivals and {len(self.queue)} queues; at least one, and one queue "
                 "each, is needed."
             )
-        if not np.all(np.isfinite(self.arrival_s)) or self.arrival_s[0] < 0 or np.any(np.diff(self.arrival_s) < 0):
-            raise SettingsError("episode.arrival_s: finite times from 0 on in order are needed; sort them.")
-        if self.queue.min() < 0:
-            raise SettingsError(f"episode.queue: numbers from 0 on are needed (found {self.queue.min()}).")
+        # A NaN is not above what comes before it either.
+        bad = np.flatnonzero(~(np.diff(self.arrival_s, prepend=0.0) >= 0.0) | ~np.isfinite(self.arrival_s))
+        if len(bad):
+            at = int(bad[0])
+            raise SettingsError(
+                f"episode.arrival_s: found {self.arrival_s[at]:g} at place {at}; finite times from 0 on in order are "
+                "needed; sort them, and count them from the episode's start."
+            )
+        if not np.issubdtype(self.queue.dtype, np.integer) or self.queue.min() < 0:
+            raise SettingsError(
+                f"episode.queue: whole numbers from 0 on are needed (found {self.queue.dtype}, the least "
+                f"{self.queue.min()}); give the number of each request's queue."
+            )
 
     def by_queue(self, queues: int) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
         """Arrivals sorted by queue and time, and (queues + 1,) where each queue's begin.
@@ -49,7 +59,9 @@ class Episode:
             SettingsError: for a queue that does not exist.
         """
         if self.queue.max() >= queues:
-            raise SettingsError(f"episode.queue: found {self.queue.max()}, but there are {queues} queues, from 0.")
+            raise SettingsError(
+                f"episode.queue: found {self.queue.max()}, but there are {queues} queues, from 0; set queues for all."
+            )
         order = np.argsort(self.queue, kind="stable")
         return self.arrival_s[order], np.searchsorted(self.queue[order], np.arange(queues + 1))
 

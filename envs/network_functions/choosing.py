@@ -172,3 +172,7 @@ def _offer_paths(state: State, row: int) -> None:
             _describe(state, row, state.choices[row, r.choices], b, j, 0)
             state.slot[row, j] = r.choices
             r.choices += 1
+    if r.decision == RELIEVE:
+        # The path that it may stay on is none of the choices, so there is a place left to describe it.
+        reach(state, row, INTO, a, state.paths[t, a, b, r.present].leaf, bandwidth)
+        _describe(state, row, state.choices[row, r.choices], b, r.present, 0)

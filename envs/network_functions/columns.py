@@ -89,6 +89,9 @@ def observe(state: State, row: int, candidates: np.ndarray, context: np.ndarray,
     if not r.pending:
         return
     _observe_context(state, row, r.flow, context[row])
+    if r.decision == RELIEVE:
+        stay = state.choices[row, r.choices]
+        _observe_path(state, row, r.flow, stay, stay.node, candidates[row, 0])
     for candidate in range(state.slot.shape[1]):
         place = state.slot[row, candidate]
         if place >= 0:
@@ -99,14 +102,13 @@ def observe(state: State, row: int, candidates: np.ndarray, context: np.ndarray,
 @inlined
 def _observe_candidate(state: State, row: int, q: int, place: int, out: np.ndarray) -> None:
     r, choice, request = state.rows[row], state.choices[row, place], state.requests[row, q]
-    t, v, s = r.network, choice.node, r.position
+    v, s = choice.node, r.position
     out[0] = 1.0
     if r.decision == PLACE:
-        _observe_path(state, row, choice, request.destination, out)
+        _observe_path(state, row, q, choice, request.destination, out)
         _observe_node(state, row, q, s, v, out)
     else:
-        _observe_path(state, row, choice, v, out)
-    out[5] = unit(state.paths[t, r.here, v, choice.path].delay_s / _budget_left_s(state, row, q))
+        _observe_path(state, row, q, choice, v, out)
     if len(out) > PLAIN:
         _observe_completion(state, row, q, place, out)
 
@@ -129,13 +131,14 @@ def _budget_left_s(state: State, row: int, q: int) -> float:
 
 
 @inlined
-def _observe_path(state: State, row: int, choice: Record, goal: int, out: np.ndarray) -> None:
+def _observe_path(state: State, row: int, q: int, choice: Record, goal: int, out: np.ndarray) -> None:
     t, a, b = state.rows[row].network, state.rows[row].here, choice.node
     hops, onward = state.hops[t, a, b, choice.path], state.hops[t, goal, b, 0]
     out[1] = unit(hops / MANY_HOPS)
     out[2] = unit((hops + onward - state.hops[t, goal, a, 0]) / MANY_HOPS)
     out[3] = unit(onward / MANY_HOPS)
     out[4] = a == b
+    out[5] = unit(state.paths[t, a, b, choice.path].delay_s / _budget_left_s(state, row, q))
     out[6] = unit(choice.bottleneck)
     out[7] = squash(choice.congestion)
 

@@ -134,8 +134,14 @@ def _worth(state: State, row: int, place: int) -> float:
 
 @inlined
 def regret(state: State, row: int, place: int) -> float:
-    """What a choice, or rejecting (-1), is worth less than the best there is, in rewards; 0 for the best."""
+    """What a choice, or rejecting (-1), is worth less than the best there is, in rewards; 0 for the best.
+
+    A worthwhile request can still be rejected at its next function, so a bad place for it is no worse than rejecting.
+    """
     best = 0.0
     for other in range(state.rows[row].choices):
         best = max(best, _worth(state, row, other))
-    return best - (_worth(state, row, place) if place >= 0 else 0.0)
+    if place < 0:
+        return best
+    worth = _worth(state, row, place)
+    return best - (max(worth, 0.0) if best > 0.0 else worth)

@@ -53,7 +53,7 @@ class NetworkFunctionsEnv(CandidateEnv):
     ## Observation Space
     A dict of ``candidates`` ``(K + 1, 22)`` and ``context`` ``(16,)``, float32 in [0, 1], and ``mask`` ``(K + 1,)``
     int8. With ``observation="flat"`` one ``Box`` of the same numbers in this order. "Squashed" means x / (1 + x).
-    Forbidden candidates and the fallback are zero.
+    Forbidden candidates and the fallback are zero, but in congestion the fallback shows the path that it stays on.
 
     | Num | Candidate column | Min | Max |
     |-----|------------------|-----|-----|
@@ -80,6 +80,16 @@ class NetworkFunctionsEnv(CandidateEnv):
     | 20 | ``memory_left``: free after, as a share of the node's | 0 | 1 |
     | 21 | ``power``: that the function adds, in tens of watts, squashed | 0 | 1 |
 
+    With ``completion`` three more follow. Each candidate is taken together with the cheapest completion: the way from
+    there through hosts of the functions to come to the destination, over links that have room, that takes the least
+    bandwidth times hops (a shortest path through layers; delays and what functions to come take from each other apart).
+
+    | Num | Candidate column | Min | Max |
+    |-----|------------------|-----|-----|
+    | 22 | ``excess``: bandwidth times hops above those of the best candidate, over a mean link, squashed | 0 | 1 |
+    | 23 | ``link_time``: the request's bandwidth-time over its fair share of the network's, squashed | 0 | 1 |
+    | 24 | ``node_time``: its computing time likewise | 0 | 1 |
+
     | Num | Context entry | Min | Max |
     |-----|---------------|-----|-----|
     | 0 | ``reroute``: the decision is about a path: 1 after a failure, 0.5 in congestion | 0 | 1 |
@@ -104,6 +114,9 @@ class NetworkFunctionsEnv(CandidateEnv):
     one, ``placed`` per function, ``revenue`` of accepted requests, minus ``link_price`` and ``node_price`` per fair
     share of bandwidth-time and computing time, minus ``failed`` per flow that a failure ends and ``rerouted`` per
     segment that is led over another path. What a request was paid before its rejection is taken back.
+    For training, ``signal="regret"`` pays minus the regret of every placement and rejection instead of these terms but
+    the last two: what the choice is worth less than the best one, with an accepted request worth ``accepted`` plus
+    ``rejected`` less its prices at the cheapest completion, and a rejected one nothing. Evaluation pays the terms.
 
     ## Starting State
     An empty network.
@@ -125,6 +138,7 @@ class NetworkFunctionsEnv(CandidateEnv):
     | ``workload`` | abstract | ``{"kind": "abstract"}`` or ``{"kind": "services"}``, arrivals, lifetimes, budgets |
     | ``devices`` | Orin | device card by tier of the nodes (services) |
     | ``candidates`` | ``None`` | most nodes offered; all if left out |
+    | ``completion`` | ``False`` | show the cheapest completion by way of each candidate: three more columns |
     | ``distinct`` | ``False`` | no two functions of a request share a node (``True`` in ``waxman100``) |
     | ``overload`` | ``"refuse"`` | or ``"break"`` |
     | ``idle_s`` | 0 | how long an instance is kept after its last flow |

@@ -8,6 +8,8 @@ import networkx as nx
 import numpy as np
 from numpy.typing import NDArray
 
+from edgegym.envs.network_functions.state import PLACE
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
@@ -47,7 +49,7 @@ def draw_network(system: NetworkFunctionsSystem, row: int, axes: Axes) -> None:
     down = ~state.nodes["up"][row, :nodes]
     axes.scatter(place[down, 0], place[down, 1], s=60, marker="x", color="black", zorder=3)
     if r["pending"]:
-        request = state.requests[row, int(r["request"])]
+        request = state.requests[row, int(r["flow"] if r["decision"] != PLACE else r["request"])]
         ends = place[[int(request["source"]), int(request["destination"])]]
         for (x, y), name in zip(ends, ("from", "to"), strict=True):
             axes.annotate(name, (x, y), xytext=(4, 4), textcoords="offset points", fontsize=8, color="tab:blue")

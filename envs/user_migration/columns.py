@@ -10,7 +10,7 @@ from numba import njit
 
 from edgegym.decision.inlining import inlined
 from edgegym.decision.scaling import fast_log2, unit
-from edgegym.envs.user_migration.charges import congestion, distance, move_cost, near_cost
+from edgegym.envs.user_migration.charges import choice_cost, congestion, distance, move_cost, near_cost
 from edgegym.envs.user_migration.foresight import chance, next_near, outlook
 from edgegym.envs.user_migration.kernel import advance
 from edgegym.envs.user_migration.state import CELL, NOWHERE, PREDICTION, State
@@ -28,6 +28,7 @@ CANDIDATE_FEATURES = (
     "outlook",
     "along",
     "utilisation",
+    "beyond",
 )
 CONTEXT_FEATURES = (
     "offset",
@@ -60,15 +61,18 @@ def observe(state: State, row: int, candidates: np.ndarray, context: np.ndarray,
     if not r.pending:
         return
     u, nominees = r.user, state.nominees[row]
-    least = np.inf
+    least, least_total = np.inf, np.inf
     for k in range(len(nominees)):
         if nominees[k] != NOWHERE:
             mask[row, k] = 1
             _observe_candidate(state, row, u, nominees[k], candidates[row, k])
-            least = min(least, _outlook(state, row, u, nominees[k]))
+            ahead = _outlook(state, row, u, nominees[k])
+            least, least_total = min(least, ahead), min(least_total, choice_cost(state, row, u, nominees[k]) + ahead)
     for k in range(len(nominees)):
         if nominees[k] != NOWHERE:
-            candidates[row, k, 9] = share(_outlook(state, row, u, nominees[k]) - least, 1.0)
+            ahead = _outlook(state, row, u, nominees[k])
+            candidates[row, k, 9] = share(ahead - least, 1.0)
+            candidates[row, k, 12] = share(choice_cost(state, row, u, nominees[k]) + ahead - least_total, 0.1)
     _observe_context(state, row, u, context[row])
 
 

@@ -40,6 +40,10 @@ class UserMigrationEnv(CandidateEnv):
     file or drawn (Gabriel graph, nearest sites, ring, star). All delays, migrations and columns of hops follow these
     paths; a migration gets a share of the slowest link. Sites without a path between them are refused.
 
+    ``likely``, ``next_near``, ``outlook``, ``dwell`` and some candidates come from a ``predictor``: a Markov chain over
+    the last two cells, or a folder of ``edgegym forecast`` with a recurrent network that corrects the chain from what
+    the user has shown so far, its cells or also its position, speed and heading.
+
     Energy is what cards state: active power of the server for the time of each request, the phone's energy for each
     byte that it sends, and the backhaul's for each byte of requests and migrations. ``cost.energy`` puts a price on it.
 
@@ -49,7 +53,7 @@ class UserMigrationEnv(CandidateEnv):
     cell before, the least loaded of the seven nearest, and further nearest ones, each only if it has room.
 
     ## Observation Space
-    A dict of ``candidates`` ``(K, 12)`` and ``context`` ``(10,)``, float32 in [0, 1], and ``mask`` ``(K,)`` int8. With
+    A dict of ``candidates`` ``(K, 13)`` and ``context`` ``(10,)``, float32 in [0, 1], and ``mask`` ``(K,)`` int8. With
     ``observation="flat"`` one ``Box`` of the same numbers in this order. Costs are shown as x / (x + 1), hops as
     x / (x + 8). What ``observe`` hides is 0.
 
@@ -64,9 +68,10 @@ class UserMigrationEnv(CandidateEnv):
     | 6 | ``congestion``: what it adds to service times there, its own included | 0 | 1 |
     | 7 | ``likely``: probability of being the user's cell in the next slot | 0 | 1 |
     | 8 | ``next_near``: expected ``near`` in the next slot | 0 | 1 |
-    | 9 | ``outlook``: cost to go by the Markov chain, beyond the least among the candidates | 0 | 1 |
+    | 9 | ``outlook``: cost to go by the predictor, beyond the least among the candidates | 0 | 1 |
     | 10 | ``along``: whether it lies ahead (1) or behind (0), by the last change of cell | 0 | 1 |
     | 11 | ``utilisation``: busy share of its servers, without this service | 0 | 1 |
+    | 12 | ``beyond``: ``near``, ``move``, ``congestion`` and cost to go, beyond the least, x / (x + .1) | 0 | 1 |
 
     | Num | Context entry | Min | Max |
     |-----|---------------|-----|-----|
@@ -83,8 +88,8 @@ class UserMigrationEnv(CandidateEnv):
 
     ## Rewards
     Minus the cost of all users, when a slot closes. ``reward={"signal": "regret"}`` instead pays, at each decision,
-    minus what it costs beyond the best candidate if the rest of that user's path were known: training only, and
-    evaluation does not use it.
+    minus what it costs beyond the best candidate if the rest of that user's path were known, decided by who knows it
+    or (``continuation``) by the look-ahead: training only, and evaluation does not use it.
 
     ## Starting State
     Every service runs in its user's cell, or at the nearest site with room.
@@ -108,9 +113,10 @@ class UserMigrationEnv(CandidateEnv):
     | ``reach`` | ``None`` | hops from which on a service cannot stay |
     | ``observe`` | ``"prediction"`` | or ``"cell"``, ``"motion"`` |
     | ``discount`` | 0.9 | of ``discounted_cost`` |
+    | ``predictor`` | ``"markov"`` | or the folder of a recurrent predictor, of ``edgegym forecast`` |
     | ``lookahead`` | 0.97 | discount of ``outlook`` |
     | ``migration_budget`` | 0.05 | of ``overspent`` |
-    | ``reward`` | cost | ``{"signal": "cost"}`` or ``{"signal": "regret"}`` |
+    | ``reward`` | cost | ``{"signal": "cost"}`` or ``"regret"``, with ``continuation`` and ``migration`` |
     | ``observation`` | ``"dict"`` | or ``"flat"`` |
     | ``render_mode`` | ``None`` | ``"ansi"`` or ``"rgb_array"`` |
 

@@ -115,10 +115,12 @@ def advance(state: State, row: int, action: int) -> None:
 def _regret(state: State, row: int, u: int, action: int) -> float:
     """What a candidate costs beyond the best one, over this slot and the user's known path on empty sites."""
     nominees, future = state.nominees[row], state.future[row, state.rows[row].slot, u]
+    saved = 1.0 - state.rules[0].migration
     least, chosen = np.inf, 0.0
     for k in range(len(nominees)):
         if nominees[k] != NOWHERE:
-            cost = choice_cost(state, row, u, nominees[k]) + future[nominees[k]]
+            cost = choice_cost(state, row, u, nominees[k]) - saved * move_cost(state, row, u, nominees[k])
+            cost += future[nominees[k]]
             least = min(least, cost)
             if k == action:
                 chosen = cost

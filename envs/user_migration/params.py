@@ -19,7 +19,13 @@ class RewardSettings(Settings):
     signal: Literal["cost", "regret"] = "cost"
     """``"cost"`` pays minus the cost of all users when a slot closes. ``"regret"`` pays, at each decision, minus what
     it costs beyond the best candidate: migration, this slot (with what it adds to the service times of others), and the
-    least cost of that user's remaining known path if sites stayed empty. It knows the future, so it is for training."""
+    cost of that user's remaining known path if sites stayed empty. It knows the future, so it is for training."""
+    continuation: Literal["clairvoyant", "lookahead"] = "clairvoyant"
+    """Who decides the remaining path in a regret: who knows it, or the look-ahead, which does not. Against the latter,
+    with discount ``lookahead``, every decision stands by itself (gamma 0); the former makes waiting look too good."""
+    migration: float = Field(1.0, ge=0)
+    """Weight of migrations in a regret. Below 1 it allows for what one user's regret leaves out: a service that moves
+    gives way to others for longer than a slot."""
 
 
 class UserMigrationParams(Settings):
@@ -55,6 +61,8 @@ class UserMigrationParams(Settings):
         plane = self.workload.kind == "hex_walk"
         if plane and (self.cost.kind != "exponential" or self.reach is None or self.reward.signal == "regret"):
             raise ValueError("a hex walk needs the exponential cost, a 'reach' and the signal 'cost'")
+        if self.reward.continuation == "lookahead" and self.observe != "prediction":
+            raise ValueError("reward.continuation: the look-ahead needs observe: prediction")
         if plane and self.backhaul.kind != "distance":
             raise ValueError("a hex walk has no network between its sites; leave 'backhaul' out")
         if self.predictor != "markov" and (plane or self.observe != "prediction"):

@@ -97,4 +97,4 @@ class Prediction:
 
 
 def _same(one: Costs, other: Costs) -> bool:
-    return all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
+    return bool(np.array_equal(one[0], other[0]) and np.array_equal(one[1], other[1])) and one[2] == other[2]

@@ -25,6 +25,7 @@ RULES = np.dtype(
         ("budget", np.float64),  # migration cost per slot beyond which the virtual queue grows
         ("tightest", np.float64),  # shortest deadline, s
         ("regret", np.bool_),
+        ("migration", np.float64),  # weight of migrations in the regret
     ]
 )
 ROW = np.dtype(

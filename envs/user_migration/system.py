@@ -20,6 +20,7 @@ from edgegym.envs.user_migration.cost_settings import EdgeCost
 from edgegym.envs.user_migration.costs import Tables, edge_tables, exponential_tables
 from edgegym.envs.user_migration.params import PRESETS, UserMigrationParams
 from edgegym.envs.user_migration.prediction import MARKOV, Prediction
+from edgegym.envs.user_migration.rollout import rollout_costs
 from edgegym.envs.user_migration.state import CELL, MOTION, NOWHERE, PREDICTION, ROW_ARRAYS, RULES, State, row_arrays
 from edgegym.envs.user_migration.viewer import draw_map
 from edgegym.envs.user_migration.viterbi import cost_to_go
@@ -100,13 +101,7 @@ class UserMigrationSystem(System):
         state.place[row, :slots, :users] = episode.place
         state.users["kind"][row, :users] = episode.service
         state.log[row] = 0
-        if self.regret:
-            for u in range(users):
-                costs = self.single_costs(episode.service[u])
-                state.future[row, :slots, u] = cost_to_go(episode.place[:, u], *costs, self.far)
-        if self.learned:
-            cell, cost = self.prediction.of(episode)
-            state.predicted_cell[row, :slots, :users], state.predicted_cost[row, :slots, :users] = cell, cost
+        self._foresee(row, episode)
         kernel.begin(state, row, slots, users, episode.start.astype(np.int64))
 
     def episode(self, workload_seed: int, options: Mapping[str, Any]) -> Episode:
@@ -195,6 +190,28 @@ class UserMigrationSystem(System):
         """Bytes of the state arrays over all rows."""
         return sum(array.nbytes for array in self._state)
 
+    def _foresee(self, row: int, episode: Episode) -> None:
+        """Write what a learned predictor says of an episode, and what a regret knows of its later slots."""
+        state, (slots, users) = self._state, episode.place.shape
+        if self.learned:
+            cell, cost = self.prediction.of(episode)
+            state.predicted_cell[row, :slots, :users], state.predicted_cost[row, :slots, :users] = cell, cost
+        if self.regret:
+            state.future[row, :slots, :users] = self._later(episode)
+
+    def _later(self, episode: Episode) -> NDArray[np.float64]:
+        """(slots, users, sites) cost of each user's later slots on empty sites, by the site chosen in a slot."""
+        reward, found = self.params.reward, []
+        rolled = reward.continuation == "lookahead"
+        outlook = self.prediction.outlook(episode) if rolled else None
+        for u, kind in enumerate(episode.service):
+            path, costs = episode.place[:, u], self.single_costs(kind)
+            if outlook is None:
+                found.append(cost_to_go(path, *costs, self.far))
+            else:
+                found.append(rollout_costs(path, *costs, outlook[:, u], self.params.lookahead, reward.migration))
+        return np.stack(found, axis=1)
+
     def _check_room(self, episode: Episode) -> None:
         """Make sure that a service finds a site with room whatever was decided before.
 
@@ -241,6 +258,7 @@ class UserMigrationSystem(System):
         rules["handover"], rules["handover_s"] = tables.handover, tables.handover_s
         rules["tightest"] = tables.deadline.min()
         rules["discount"], rules["budget"], rules["regret"] = params.discount, params.migration_budget, self.regret
+        rules["migration"] = params.reward.migration
         costs = {name: value for name, value in asdict(tables).items() if isinstance(value, np.ndarray)}
         nearest = np.argsort(hops, axis=1, kind="stable").astype(np.int32)
         return {"rules": rules, **costs, "hops": hops, "xy": self.source.xy, "nearest": nearest, **self._prediction()}
