@@ -16,6 +16,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from edgegym.agents.bounds.joint_plan import ClairvoyantPlan
 from edgegym.decision.policy import EpisodeResult, PlayingPolicy, Policy
 from edgegym.decision.system import System
 from edgegym.envs.user_migration.system import UserMigrationSystem
@@ -174,4 +175,4 @@ def bounds(system: System) -> list[Policy]:
 
 def clairvoyant() -> list[Policy]:
     """Every policy of this module by name."""
-    return [Clairvoyant()]
+    return [Clairvoyant(), ClairvoyantPlan()]

@@ -29,7 +29,7 @@ class NextCellSettings(Settings):
     better there than it is elsewhere."""
     window: int = Field(128, ge=2)
     """Longest stretch of slots through which errors are propagated back."""
-    epochs: int = Field(20, ge=1)
+    epochs: int = Field(12, ge=1)
     """Passes over the training users."""
     batch: int = Field(32, ge=1)
     """Stretches a step."""

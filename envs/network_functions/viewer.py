@@ -49,29 +49,28 @@ def draw_network(system: NetworkFunctionsSystem, row: int, axes: Axes) -> None:
     down = ~state.nodes["up"][row, :nodes]
     axes.scatter(place[down, 0], place[down, 1], s=60, marker="x", color="black", zorder=3)
     if r["pending"]:
-        request = state.requests[row, int(r["flow"] if r["decision"] != PLACE else r["request"])]
+        request = state.requests[row, int(r["flow"])]
         ends = place[[int(request["source"]), int(request["destination"])]]
         for (x, y), name in zip(ends, ("from", "to"), strict=True):
             axes.annotate(name, (x, y), xytext=(4, 4), textcoords="offset points", fontsize=8, color="tab:blue")
-        here = place[int(r["here"])]
-        axes.scatter(here[0], here[1], s=90, marker="*", color="tab:blue", zorder=4, label="traffic is here")
-        slots = state.slot[row]
-        offered = state.choices["node"][row, slots[slots >= 0]]
-        axes.scatter(
-            place[offered, 0],
-            place[offered, 1],
-            s=110,
-            facecolors="none",
-            edgecolors="tab:blue",
-            zorder=3,
-            label="candidates",
-        )
-        axes.legend(loc="upper center", bbox_to_anchor=(0.5, 0.0), ncols=2, fontsize=8, frameon=False)
+        if r["decision"] == PLACE:
+            _draw_candidates(system, row, place, axes)
+    what = "function" if r["decision"] == PLACE else "path of segment"
     axes.set_title(
-        f"request {int(r['request']) + 1} of {int(r['requests'])}, function {int(r['position']) + 1}", fontsize=10
+        f"request {int(r['flow']) + 1} of {int(r['requests'])}, {what} {int(r['position']) + 1}", fontsize=10
     )
     axes.set_xticks([])
     axes.set_yticks([])
+
+
+def _draw_candidates(system: NetworkFunctionsSystem, row: int, place: NDArray[np.float64], axes: Axes) -> None:
+    state = system.state
+    x, y = place[int(state.rows["here"][row])]
+    axes.scatter(x, y, s=90, marker="*", color="tab:blue", zorder=4, label="traffic is here")
+    slots = state.slot[row]
+    x, y = place[state.choices["node"][row, slots[slots >= 0]]].T
+    axes.scatter(x, y, s=110, facecolors="none", edgecolors="tab:blue", zorder=3, label="candidates")
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, 0.0), ncols=2, fontsize=8, frameon=False)
 
 
 def _layout(substrate: Substrate) -> NDArray[np.float64]:
