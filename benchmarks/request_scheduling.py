@@ -130,7 +130,8 @@ def site(name: str, runs: Path) -> None:
 def against(trained: Found, best: Found, metric: str) -> tuple[str, str, str, str]:
     """One row: how the trained seeds do against a heuristic by one metric, paired by episode."""
     better = {each.name: each.better for each in METRICS}[metric]
-    mine, other = trained[metric], best[metric][None]
+    there = np.isfinite(best[metric]) & np.isfinite(trained[metric]).all(axis=0)  # some episodes lack a class
+    mine, other = trained[metric][:, there], best[metric][None, there]
     sign = 1.0 if better == "higher" else -1.0
     gain = paired_difference(mine, other, np.random.default_rng(0))
     surely = probability_of_improvement(mine, other, better, np.random.default_rng(0))

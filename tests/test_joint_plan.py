@@ -1,4 +1,4 @@
-"""The clairvoyant plan under capacity: no user can mend it, it lies above the bound and below what does not see ahead."""
+"""The clairvoyant plan under capacity: no user can mend it; above the bound, below what does not see ahead."""
 
 from __future__ import annotations
 

@@ -128,3 +128,16 @@ def test_ways_and_holding_back_take_their_time() -> None:
     way = 8e6 / 434e6
     assert requests["response"] == pytest.approx([1.0 + 0.5 + link_s + way + 1.0])
     assert requests["holds"].tolist() == [1]
+
+
+def test_requests_on_their_way_count_in_every_order_of_service() -> None:
+    """A second request sent right behind the first expects to wait for it, though the server is still idle."""
+    streams = [{"task": "job", "payload_bytes": 1e6, "deadline_s": 5.0}]
+    values = {**PLAIN, "workload": {"kind": "streams", "streams": streams}, "access_link": "5g_first_hop"}
+    for order in ("fcfs", "edf", "strict_priority", "weighted_priority"):
+        system = system_of(**values, servers=[{"rate": 1.0}], reject=False, discipline={"order": order})
+        system.begin(0, 0, {"episode": episode_of([0.0, 0.001])})
+        decisions = Decisions.empty(system)
+        system.step(np.zeros(1, np.int64), np.ones(1, np.bool_), decisions)
+        wait = 2.0 ** (40.0 * (float(decisions.candidates[0, 0, system.candidate_features.index("wait")]) - 0.5))
+        assert wait == pytest.approx(1.0, abs=0.05), order

@@ -109,3 +109,14 @@ def test_fitted_prices_are_kept_and_accept_more_than_no_prices(tmp_path: Path) -
         for policy in (priced, free)
     ]
     assert accepted[0] > accepted[1]
+
+
+def test_the_share_of_feasible_nodes_does_not_depend_on_how_many_are_offered() -> None:
+    shares = []
+    for candidates in (2, None):
+        env: Any = gym.make(ENV, candidates=candidates, **ABSTRACT).unwrapped
+        seen, _ = env.reset(seed=1)
+        shares.append(seen["context"][env.system.context_features.index("feasible")])
+    every = env.action_masks()[1:].sum() / 9
+    assert shares == [pytest.approx(every), pytest.approx(every)]
+    assert every > 2 / 9

@@ -98,7 +98,7 @@ def _onward(state: State, row: int, q: int, k: int, v: int, j: int, rest_s: floa
 def offer(state: State, row: int) -> None:
     """Find the candidates of the pending decision."""
     r = state.rows[row]
-    r.choices = 0
+    r.choices, r.feasible = 0, 0
     state.slot[row] = -1
     forget(state)
     if r.decision == PLACE:
@@ -118,6 +118,7 @@ def _offer_nodes(state: State, row: int) -> None:
         j, i = route(state, row, q, r.position, v)
         if j < 0:
             continue
+        r.feasible += 1
         if nodes <= offered:
             _describe(state, row, state.choices[row, r.choices], v, j, i)
             state.slot[row, v] = r.choices
@@ -172,6 +173,7 @@ def _offer_paths(state: State, row: int) -> None:
             _describe(state, row, state.choices[row, r.choices], b, j, 0)
             state.slot[row, j] = r.choices
             r.choices += 1
+            r.feasible += 1
     if r.decision == RELIEVE:
         # The path that it may stay on is none of the choices, so there is a place left to describe it.
         reach(state, row, INTO, a, state.paths[t, a, b, r.present].leaf, bandwidth)

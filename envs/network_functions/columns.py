@@ -211,7 +211,7 @@ def _observe_context(state: State, row: int, q: int, out: np.ndarray) -> None:
     out[11] = unit(state.hops[r.network, r.here, request.destination, 0] / MANY_HOPS)
     out[12] = unit(1.0 - r.cpu_used / max(network.cpu * UNIT, 1.0))
     out[13] = unit(1.0 - r.bandwidth_used / max(network.bandwidth * UNIT, 1.0))
-    out[14] = unit(r.choices / network.nodes)
+    out[14] = unit(r.feasible / network.nodes)
     out[15] = unit(1.0 - r.spent_s / request.budget_s) if request.budget_s < np.inf else np.float32(1.0)
 
 

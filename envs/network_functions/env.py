@@ -106,7 +106,7 @@ class NetworkFunctionsEnv(CandidateEnv):
     | 11 | ``direct_hops``: from here to the destination, in eighths | 0 | 1 |
     | 12 | ``cpu_free``: share of the network's computing capacity | 0 | 1 |
     | 13 | ``bandwidth_free``: share of its bandwidth | 0 | 1 |
-    | 14 | ``feasible``: candidates as a share of the nodes | 0 | 1 |
+    | 14 | ``feasible``: feasible candidates, offered or not, as a share of the nodes | 0 | 1 |
     | 15 | ``budget_left``: share of the delay budget; 1 without | 0 | 1 |
 
     ## Rewards

@@ -182,7 +182,8 @@ ROW = np.dtype(
         ("asked_segment", np.int64),  # and its segment
         ("congested", np.int64),  # links
         ("congested_time", np.float64),
-        ("choices", np.int64),  # feasible candidates
+        ("choices", np.int64),  # feasible candidates that are offered
+        ("feasible", np.int64),  # all of them
         ("least_way", np.float64),  # of them
         ("departed", np.int64),  # place in the order of departures
         ("failure", np.int64),  # next failure

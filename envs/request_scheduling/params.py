@@ -221,8 +221,8 @@ class RewardWeights(Settings):
     clip: Positive = 8.0
     """Largest regret that the signal shows, either way."""
     charge: NotNegative = 0.0
-    """What the greedy rule behind the signal charges itself for delaying others, per second of its service, second of its
-    wait (whoever waits has others behind) and weight of its class: in units of the reward."""
+    """What the greedy rule behind the signal charges itself for delaying others (whoever waits has others behind), per
+    second of its service, second of its wait and weight of its class: in units of the reward."""
 
 
 def _site_tasks() -> dict[str, tuple[str, ...]]:

@@ -51,19 +51,19 @@ def free_at(state: State, fleet: Fleet, row: int, server: int, request: int) -> 
         for slot in range(1, slots):
             begin = min(begin, state.slots[row, server, slot].finish)
     if state.rules[0].discipline != FCFS:
-        return begin + _work_ahead(state, row, server, request) / slots
+        return begin + max(s.backlog - _work_behind(state, row, server, request), 0.0) / slots
     begin += s.backlog / slots
     return max(begin, s.until) if s.coming > 0 and slots == 1 else begin
 
 
 @inlined
-def _work_ahead(state: State, row: int, server: int, request: int) -> float:
-    """Work of the waiting requests that the discipline prefers to ``request``."""
+def _work_behind(state: State, row: int, server: int, request: int) -> float:
+    """Work of the waiting requests to which the discipline prefers ``request``; none of those on their way."""
     requests = state.requests[row]
     own, total = _urgency(state, row, request), 0.0
     other = state.servers[row, server].head
     while other != NONE:
-        if _urgency(state, row, other) <= own:
+        if _urgency(state, row, other) > own:
             total += requests[other].work
         other = requests[other].next
     return total
