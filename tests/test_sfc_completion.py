@@ -88,6 +88,27 @@ def test_the_cheapest_completion_regrets_nothing_and_rejecting_regrets_every_req
         assert total == pytest.approx(-worthwhile if rejects else 0.0, abs=1e-3)
 
 
+def test_services_with_failures_and_congestion_keep_completions_in_range() -> None:
+    env: Any = gym.make(
+        ENV,
+        disable_env_checker=True,
+        preset="edge_tree",
+        completion=True,
+        workload={"requests": 60},
+        failures={"link_mtbf_s": 300.0, "repair_s": 20.0},
+        congestion={"above": 0.3, "until": 0.2},
+        reward={"signal": "regret", "link_price": 0.2, "node_price": 0.2},
+    ).unwrapped
+    rng, over = np.random.default_rng(3), False
+    env.reset(seed=3)
+    while not over:
+        action = int(rng.choice(np.flatnonzero(env.action_masks())))
+        observation, paid, over, _, _ = env.step(action)
+        assert observation["candidates"].min() >= 0.0
+        assert observation["candidates"].max() <= 1.0
+        assert -2.0 <= paid <= 0.0
+
+
 def test_nobody_is_judged_by_regrets() -> None:
     task = Task(ENV, {**ABSTRACT, "reward": {"signal": "regret"}})
     result = run_episodes(task, ScorePolicy("Cheapest completion", cheapest_completion), [0])[0]
