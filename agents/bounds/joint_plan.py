@@ -12,9 +12,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from edgegym.compiling import njit
 from edgegym.decision.policy import EpisodeResult, PlayingPolicy
 from edgegym.decision.system import System
 from edgegym.envs.user_migration.costs import Tables

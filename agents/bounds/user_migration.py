@@ -13,10 +13,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from edgegym.agents.bounds.joint_plan import ClairvoyantPlan
+from edgegym.compiling import njit
 from edgegym.decision.policy import EpisodeResult, PlayingPolicy, Policy
 from edgegym.decision.system import System
 from edgegym.envs.user_migration.system import UserMigrationSystem

@@ -7,7 +7,8 @@ same number, whatever else was drawn before. The mixer is SplitMix64 (Steele, Le
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from edgegym.compiling import njit
 
 
 @njit(cache=True)

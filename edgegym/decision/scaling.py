@@ -7,7 +7,8 @@ functions are continuous: log2(m) = (m - 1) p(m) on [1, 2], and 2**f = p(f) on [
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from edgegym.compiling import njit
 
 OCTAVES = 24.0
 """Counts and ages up to 2**24 requests spread over [0, 1]."""

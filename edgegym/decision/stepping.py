@@ -43,7 +43,7 @@ def stepper(
     """A family's ``step_rows``, compiled around its own parts.
 
     Numba caches no closure over compiled functions from one process to the next, so the parts take the place of three
-    globals; signatures, which begin with the family's own state, keep the families apart in the cache.
+    globals; the name of the result tells families apart in the cache.
 
     Args:
         advance: ``(state, row, action)``, applies an action and runs the row to its next decision.
@@ -51,5 +51,7 @@ def stepper(
         pending: ``(state, row)``, whether the row waits for a decision.
     """
     parts = {**globals(), "advance": advance, "observe": observe, "pending": pending}
-    compiled: Callable[..., None] = njit(cache=True, _nrt=False)(FunctionType(_step_rows.__code__, parts, "step_rows"))
+    function = FunctionType(_step_rows.__code__, parts, "step_rows")
+    function.__qualname__ = f"step_rows-{advance.__module__}.{advance.__qualname__}-{observe.__qualname__}"
+    compiled: Callable[..., None] = njit(cache=True, _nrt=False)(function)
     return compiled

@@ -7,10 +7,9 @@ ceil(Euclidean distance / cell) instead, which differs a little off the six axes
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import ArrayLike, NDArray
 
-from edgegym.decision.inlining import inlined
+from edgegym.compiling import inlined, njit
 
 DIRECTIONS = ((1, 0), (0, 1), (-1, 1), (-1, 0), (0, -1), (1, -1))
 """Steps to the six neighbours, in order of rotation."""

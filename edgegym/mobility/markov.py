@@ -9,10 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
+from edgegym.compiling import njit
 from edgegym.mobility.sites import OUTSIDE
 
 PRIOR = 5.0

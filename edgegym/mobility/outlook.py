@@ -8,9 +8,9 @@ position.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from edgegym.compiling import njit
 from edgegym.mobility.markov import relax
 
 UNLIKELY = 1e-3

@@ -8,8 +8,9 @@ Practice and Experience 24(3), 1994.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from edgegym.compiling import njit
 
 
 @njit(cache=True)

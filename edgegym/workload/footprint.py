@@ -21,11 +21,11 @@ requests as were measured, contents get their requests once more; those that the
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 from scipy.optimize import brentq
 
 from edgegym.cards import Footprint, WorkloadCard
+from edgegym.compiling import njit
 from edgegym.errors import SettingsError
 from edgegym.workload.draws import placed, streams
 from edgegym.workload.fenwick import add, find, new_tree, prefix

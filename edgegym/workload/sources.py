@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from edgegym.amounts import resolve_amount
 from edgegym.cards import load_card
+from edgegym.compiling import njit
 from edgegym.errors import SettingsError
 from edgegym.workload import generators
 from edgegym.workload.footprint import footprint

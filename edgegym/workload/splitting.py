@@ -13,9 +13,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-from numba import njit
 from numpy.typing import ArrayLike, NDArray
 
+from edgegym.compiling import njit
 from edgegym.errors import SettingsError
 from edgegym.workload.trace import RequestTrace
 

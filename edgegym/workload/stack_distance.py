@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import ArrayLike, NDArray
 
+from edgegym.compiling import njit
 from edgegym.errors import TraceError
 from edgegym.workload.fenwick import add, new_tree, prefix
 

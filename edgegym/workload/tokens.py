@@ -8,10 +8,9 @@ same to the kernel.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
-from edgegym.decision.inlining import inlined
+from edgegym.compiling import inlined, njit
 
 NEWLINE, RETURN, SPACE, TAB, QUOTE, COMMA = 10, 13, 32, 9, 34, 44
 PLUS, MINUS, POINT, ZERO, NINE = 43, 45, 46, 48, 57

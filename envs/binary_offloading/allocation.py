@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 from numpy.typing import ArrayLike, NDArray
 
+from edgegym.compiling import njit
 from edgegym.envs.binary_offloading import state as arrays
 from edgegym.envs.binary_offloading.params import BinaryOffloadingParams
 from edgegym.envs.binary_offloading.rules import rules_of, weights_of

@@ -7,10 +7,10 @@ allocation: all are closed forms of the frame's gains and queues and of the answ
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
-from edgegym.decision.inlining import inlined
+from edgegym.compiling import inlined
 from edgegym.decision.scaling import fast_log2, unit
+from edgegym.decision.stepping import stepper
 from edgegym.envs.binary_offloading.kernel import advance, can_offload
 from edgegym.envs.binary_offloading.state import State
 
@@ -147,25 +147,5 @@ def octaves(x: float) -> np.float32:
     return unit(fast_log2(max(x, 1e-30)) * np.float32(0.025) + np.float32(0.5))
 
 
-@njit(cache=True, _nrt=False)
-def step_rows(state, actions, active, candidates, context, mask, reward, done) -> None:  # type: ignore[no-untyped-def]
-    """Advance the active rows by one decision and write every row's pending decision.
-
-    Args:
-        state: the arrays of all rows.
-        actions: (rows,) int64.
-        active: (rows,) bool.
-        candidates: written, as are all that follow; see :class:`~edgegym.decision.system.Decisions`.
-        context: written.
-        mask: written.
-        reward: written.
-        done: written.
-    """
-    for row in range(len(actions)):
-        if active[row]:
-            advance(state, row, actions[row])
-            reward[row], state.rows[row].reward = state.rows[row].reward, 0.0
-        else:
-            reward[row] = 0.0
-        done[row] = not state.rows[row].pending
-        observe(state, row, candidates, context, mask)
+step_rows = stepper(advance, observe)
+"""Advance the active rows and write every row's pending decision: :func:`edgegym.decision.stepping.stepper`."""

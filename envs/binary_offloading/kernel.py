@@ -7,9 +7,7 @@ reward, and with queues moves them on.
 
 from __future__ import annotations
 
-from numba import njit
-
-from edgegym.decision.inlining import inlined
+from edgegym.compiling import inlined, njit
 from edgegym.envs.binary_offloading import queueing
 from edgegym.envs.binary_offloading.search import (
     allocate,

@@ -24,7 +24,7 @@ import math
 
 import numpy as np
 
-from edgegym.decision.inlining import inlined
+from edgegym.compiling import inlined
 from edgegym.envs.binary_offloading.state import Record
 from edgegym.envs.binary_offloading.tables import nats_by_joule
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgegym.decision.inlining import inlined
+from edgegym.compiling import inlined
 from edgegym.envs.binary_offloading import queueing, wireless_power
 from edgegym.envs.binary_offloading.state import State
 

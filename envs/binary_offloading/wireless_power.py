@@ -22,7 +22,7 @@ import math
 
 import numpy as np
 
-from edgegym.decision.inlining import inlined
+from edgegym.compiling import inlined
 from edgegym.envs.binary_offloading.state import Record
 from edgegym.envs.binary_offloading.tables import LOG_FIRST, nats_by_share
 

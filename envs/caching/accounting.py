@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from edgegym.compiling import njit
 from edgegym.decision.metrics import Metric
 from edgegym.envs.caching.kernel import nearest_of, retrieval_s
 from edgegym.envs.caching.params import RewardWeights

@@ -6,10 +6,10 @@ Counts and times are on a logarithmic scale over [0, 1] (one octave = 1/24), sin
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
-from edgegym.decision.inlining import inlined
+from edgegym.compiling import inlined
 from edgegym.decision.scaling import OCTAVES, log_unit, unit
+from edgegym.decision.stepping import stepper
 from edgegym.envs.caching.forecast_network import OWN_RATE, evaluate
 from edgegym.envs.caching.kernel import LONG, SHORT, advance, capacity_in_contents, nearest_holder, retrieval_s
 from edgegym.envs.caching.state import FIFO, GDSF, LFU, LRU, NEVER, State
@@ -151,25 +151,11 @@ def _observe_context(state, row, n, contents, out) -> None:  # type: ignore[no-u
     out[row, 7] = nearest_holder(state, row, n, r.pending) < len(state.near)
 
 
-@njit(cache=True, _nrt=False)
-def step_rows(state, actions, active, candidates, context, mask, reward, done) -> None:  # type: ignore[no-untyped-def]
-    """Advance the active rows by one decision and write every row's pending decision.
+@inlined
+def is_pending(state: State, row: int) -> bool:
+    """Whether a row waits for a decision: the field is the node that asks."""
+    return state.rows[row].pending >= 0
 
-    Args:
-        state: the arrays of all rows.
-        actions: (rows,) int64.
-        active: (rows,) bool.
-        candidates: written, as are all that follow; see :class:`~edgegym.decision.system.Decisions`.
-        context: written.
-        mask: written.
-        reward: written.
-        done: written.
-    """
-    for row in range(len(actions)):
-        if active[row]:
-            advance(state, row, actions[row])
-            reward[row], state.rows[row].reward = state.rows[row].reward, 0.0
-        else:
-            reward[row] = 0.0
-        done[row] = state.rows[row].pending < 0
-        observe(state, row, candidates, context, mask)
+
+step_rows = stepper(advance, observe, is_pending)
+"""Advance the active rows and write every row's pending decision: :func:`edgegym.decision.stepping.stepper`."""

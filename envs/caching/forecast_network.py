@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 
+from edgegym.compiling import njit
 from edgegym.decision.scaling import fast_exp2
 
 WIDTH = 16
@@ -32,7 +32,7 @@ NETWORK = np.dtype(
 )
 
 part = njit(cache=True, forceinline=True, _nrt=False, error_model="numpy")
-"""As :data:`~edgegym.decision.inlining.inlined`, but a division by 0 does not raise: the check kept loops scalar."""
+"""As :data:`~edgegym.compiling.inlined`, but a division by 0 does not raise: the check kept loops scalar."""
 SATURATED = np.float32(16.0)
 """tanh of more is 1 in float32."""
 TWO_OVER_LN2 = np.float32(2.0 / np.log(2.0))

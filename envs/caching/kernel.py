@@ -8,10 +8,9 @@ nominated residents after another until it fits, or refuses it.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from edgegym.compiling import inlined, njit
 from edgegym.decision.draws import below
-from edgegym.decision.inlining import inlined
 from edgegym.decision.scaling import fast_exp2, fast_log2
 from edgegym.envs.caching.orders import append, enter, heap_victim, leave, list_victim, unlink
 from edgegym.envs.caching.state import (

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgegym.decision.inlining import inlined
+from edgegym.compiling import inlined
 from edgegym.envs.caching.state import (
     CONTENT,
     FIFO_LIST,

@@ -6,10 +6,10 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
-from edgegym.decision.inlining import inlined
+from edgegym.compiling import inlined
 from edgegym.decision.scaling import fast_exp2, fast_log2, unit
+from edgegym.decision.stepping import stepper
 from edgegym.envs.inference_batching.kernel import LONG, NEVER, SHORT, is_allowed, plan
 from edgegym.envs.inference_batching.reference import advance, batch_worth, endangered_worth
 from edgegym.envs.inference_batching.state import State
@@ -240,25 +240,5 @@ def _against(x: float, other: float) -> np.float32:
     return unit(x / (x + other)) if x > 0.0 else np.float32(0.0)
 
 
-@njit(cache=True, _nrt=False)
-def step_rows(state, actions, active, candidates, context, mask, reward, done) -> None:  # type: ignore[no-untyped-def]
-    """Advance the active rows by one decision and write every row's pending decision.
-
-    Args:
-        state: the arrays of all rows.
-        actions: (rows,) int64.
-        active: (rows,) bool.
-        candidates: written, as are all that follow; see :class:`~edgegym.decision.system.Decisions`.
-        context: written.
-        mask: written.
-        reward: written.
-        done: written.
-    """
-    for row in range(len(actions)):
-        if active[row]:
-            advance(state, row, actions[row])
-            reward[row], state.rows[row].reward = state.rows[row].reward, 0.0
-        else:
-            reward[row] = 0.0
-        done[row] = not state.rows[row].pending
-        observe(state, row, candidates, context, mask)
+step_rows = stepper(advance, observe)
+"""Advance the active rows and write every row's pending decision: :func:`edgegym.decision.stepping.stepper`."""

@@ -9,9 +9,8 @@ as in Clockwork (A. Gujarati et al., OSDI 2020); a variant that is not loaded is
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
-from edgegym.decision.inlining import inlined
+from edgegym.compiling import inlined, njit
 from edgegym.decision.scaling import fast_exp2
 from edgegym.envs.inference_batching.state import DROPPED, NOT_LOADED, State
 

@@ -12,9 +12,8 @@ Environments, ICLR 2019); the larger gamma is, the more the sum of signals is th
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
-from edgegym.decision.inlining import inlined
+from edgegym.compiling import inlined, njit
 from edgegym.envs.inference_batching.kernel import act, first_in_time, is_allowed, plan
 from edgegym.envs.inference_batching.state import State
 

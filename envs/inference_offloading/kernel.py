@@ -11,9 +11,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
-from edgegym.decision.inlining import inlined
+from edgegym.compiling import inlined, njit
 from edgegym.envs.inference_offloading.state import Record, State
 from edgegym.envs.inference_offloading.timeline import begin_task, cost, finish_task
 

@@ -11,7 +11,7 @@ import math
 
 import numpy as np
 
-from edgegym.decision.inlining import inlined
+from edgegym.compiling import inlined
 from edgegym.envs.inference_offloading.state import HISTORY_S, Record, State
 
 BITS = 8.0

@@ -10,10 +10,8 @@ from __future__ import annotations
 
 import math
 
-from numba import njit
-
+from edgegym.compiling import inlined, njit
 from edgegym.decision.draws import below, uniform
-from edgegym.decision.inlining import inlined
 from edgegym.envs.network_functions.resources import busy_of
 from edgegym.envs.network_functions.routes import fits
 from edgegym.envs.network_functions.state import UNIT, State

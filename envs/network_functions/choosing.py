@@ -11,7 +11,7 @@ another one than before, without a link that is congested or would be.
 
 from __future__ import annotations
 
-from edgegym.decision.inlining import inlined
+from edgegym.compiling import inlined
 from edgegym.envs.network_functions.resources import (
     busy_of,
     head_of,

@@ -6,10 +6,10 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
-from edgegym.decision.inlining import inlined
+from edgegym.compiling import inlined
 from edgegym.decision.scaling import unit
+from edgegym.decision.stepping import stepper
 from edgegym.envs.network_functions.choosing import delay_in
 from edgegym.envs.network_functions.completion import link_time, node_time
 from edgegym.envs.network_functions.kernel import advance
@@ -215,25 +215,5 @@ def _observe_context(state: State, row: int, q: int, out: np.ndarray) -> None:
     out[15] = unit(1.0 - r.spent_s / request.budget_s) if request.budget_s < np.inf else np.float32(1.0)
 
 
-@njit(cache=True, _nrt=False)
-def step_rows(state, actions, active, candidates, context, mask, reward, done) -> None:  # type: ignore[no-untyped-def]
-    """Advance the active rows by one decision and write every row's pending decision.
-
-    Args:
-        state: the arrays of all rows.
-        actions: (rows,) int64.
-        active: (rows,) bool.
-        candidates: written, as are all that follow; see :class:`~edgegym.decision.system.Decisions`.
-        context: written.
-        mask: written.
-        reward: written.
-        done: written.
-    """
-    for row in range(len(actions)):
-        if active[row]:
-            advance(state, row, actions[row])
-            reward[row], state.rows[row].reward = state.rows[row].reward, 0.0
-        else:
-            reward[row] = 0.0
-        done[row] = not state.rows[row].pending
-        observe(state, row, candidates, context, mask)
+step_rows = stepper(advance, observe)
+"""Advance the active rows and write every row's pending decision: :func:`edgegym.decision.stepping.stepper`."""

@@ -13,9 +13,8 @@ and rejecting is worth nothing; the regret of a choice is what it is worth less 
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
-from edgegym.decision.inlining import inlined
+from edgegym.compiling import inlined, njit
 from edgegym.envs.network_functions.choosing import hosts
 from edgegym.envs.network_functions.resources import busy_of, head_of, tail_of
 from edgegym.envs.network_functions.state import PLACE, UNIT, State

@@ -8,7 +8,7 @@ link and the asking ends. Two thresholds keep flows from being moved to and fro 
 
 from __future__ import annotations
 
-from edgegym.decision.inlining import inlined
+from edgegym.compiling import inlined
 from edgegym.envs.network_functions.resources import give_path, head_of, tail_of
 from edgegym.envs.network_functions.state import ACTIVE, State
 

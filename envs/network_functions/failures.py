@@ -7,9 +7,7 @@ around it.
 
 from __future__ import annotations
 
-from numba import njit
-
-from edgegym.decision.inlining import inlined
+from edgegym.compiling import inlined, njit
 from edgegym.envs.network_functions.congestion import settle_congestion
 from edgegym.envs.network_functions.resources import (
     end_instance,

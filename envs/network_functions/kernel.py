@@ -8,9 +8,8 @@ is accepted. No time passes while decisions follow from one event.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
-from edgegym.decision.inlining import inlined
+from edgegym.compiling import inlined, njit
 from edgegym.envs.network_functions.choosing import counted_delay, offer
 from edgegym.envs.network_functions.completion import complete, regret
 from edgegym.envs.network_functions.congestion import next_crowded, settle_congestion

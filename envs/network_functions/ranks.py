@@ -16,9 +16,7 @@ The first three are computed when a request arrives, as in the papers, PL before
 
 from __future__ import annotations
 
-from numba import njit
-
-from edgegym.decision.inlining import inlined
+from edgegym.compiling import inlined, njit
 from edgegym.envs.network_functions.kernel import apply, run
 from edgegym.envs.network_functions.state import PLACE, UNIT, State
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 
-from edgegym.decision.inlining import inlined
+from edgegym.compiling import inlined
 from edgegym.envs.network_functions.state import UNIT, State
 
 OVERLOAD_S = 10.0

@@ -7,7 +7,7 @@ each vertex once: it costs in proportion to the number of nodes, whatever the le
 
 from __future__ import annotations
 
-from edgegym.decision.inlining import inlined
+from edgegym.compiling import inlined
 from edgegym.envs.network_functions.state import Record, State
 
 INTO, ONWARD = 0, 1

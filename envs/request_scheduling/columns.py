@@ -9,9 +9,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 
-from edgegym.decision.inlining import inlined
+from edgegym.compiling import inlined, njit
 from edgegym.decision.scaling import fast_exp2, fast_log2, unit
 from edgegym.envs.request_scheduling.kernel import advance, allowed, candidates_before, model_of, server_of
 from edgegym.envs.request_scheduling.server import expected_s, free_at, swap_s

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edgegym.decision.inlining import inlined
+from edgegym.compiling import inlined
 from edgegym.envs.request_scheduling.state import State
 
 DONE, READY, WINDOW, RELEASE = 0, 1, 2, 3

@@ -10,9 +10,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
-from edgegym.decision.inlining import inlined
+from edgegym.compiling import inlined, njit
 from edgegym.envs.request_scheduling.events import DONE, KINDS, READY, RELEASE, pop, push
 from edgegym.envs.request_scheduling.lookahead import regret, regret_of_holding
 from edgegym.envs.request_scheduling.outcomes import MEMORY, answer, lose, pass_time

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgegym.decision.inlining import inlined
+from edgegym.compiling import inlined
 from edgegym.envs.request_scheduling.server import expected_s, free_at, work_of
 from edgegym.envs.request_scheduling.state import NONE, Fleet, State
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edgegym.decision.inlining import inlined
+from edgegym.compiling import inlined
 from edgegym.envs.request_scheduling.state import SERVED, Fleet, State
 
 MEMORY = 1.0 / 64.0

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgegym.decision.inlining import inlined
+from edgegym.compiling import inlined
 from edgegym.envs.request_scheduling.events import DONE, WINDOW, push
 from edgegym.envs.request_scheduling.outcomes import lose
 from edgegym.envs.request_scheduling.state import DROPPED, EDF, FCFS, NONE, STRICT, Fleet, State

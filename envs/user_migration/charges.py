@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edgegym.decision.inlining import inlined
+from edgegym.compiling import inlined
 from edgegym.envs.user_migration.state import State
 from edgegym.mobility.hex_plane import packed_hops
 

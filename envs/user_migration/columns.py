@@ -6,10 +6,10 @@ Costs are shown as x / (x + 1), hops as x / (x + 8): 0 stays 0, and nothing leav
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
-from edgegym.decision.inlining import inlined
+from edgegym.compiling import inlined
 from edgegym.decision.scaling import fast_log2, unit
+from edgegym.decision.stepping import stepper
 from edgegym.envs.user_migration.charges import choice_cost, congestion, distance, move_cost, near_cost
 from edgegym.envs.user_migration.foresight import chance, next_near, outlook
 from edgegym.envs.user_migration.kernel import advance
@@ -130,25 +130,5 @@ def _observe_context(state: State, row: int, u: int, out: np.ndarray) -> None:
     out[9] = user.handed
 
 
-@njit(cache=True, _nrt=False)
-def step_rows(state, actions, active, candidates, context, mask, reward, done) -> None:  # type: ignore[no-untyped-def]
-    """Advance the active rows by one decision and write every row's pending decision.
-
-    Args:
-        state: the arrays of all rows.
-        actions: (rows,) int64.
-        active: (rows,) bool.
-        candidates: written, as are all that follow; see :class:`~edgegym.decision.system.Decisions`.
-        context: written.
-        mask: written.
-        reward: written.
-        done: written.
-    """
-    for row in range(len(actions)):
-        if active[row]:
-            advance(state, row, actions[row])
-            reward[row], state.rows[row].reward = state.rows[row].reward, 0.0
-        else:
-            reward[row] = 0.0
-        done[row] = not state.rows[row].pending
-        observe(state, row, candidates, context, mask)
+step_rows = stepper(advance, observe)
+"""Advance the active rows and write every row's pending decision: :func:`edgegym.decision.stepping.stepper`."""

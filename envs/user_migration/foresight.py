@@ -5,7 +5,7 @@ A learned predictor's forecasts are computed when an episode begins, each slot's
 
 from __future__ import annotations
 
-from edgegym.decision.inlining import inlined
+from edgegym.compiling import inlined
 from edgegym.envs.user_migration.state import NOWHERE, State
 
 NEGLIGIBLE = 1e-4

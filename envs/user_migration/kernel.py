@@ -7,9 +7,8 @@ slot closes: it pays, with the loads that the answers left at the sites.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
-from edgegym.decision.inlining import inlined
+from edgegym.compiling import inlined, njit
 from edgegym.envs.user_migration.charges import busy, choice_cost, has_room, move_cost, near_cost, put
 from edgegym.envs.user_migration.nomination import nominate
 from edgegym.envs.user_migration.state import NOWHERE, State

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgegym.decision.inlining import inlined
+from edgegym.compiling import inlined
 from edgegym.envs.user_migration.charges import choice_cost, distance, has_room
 from edgegym.envs.user_migration.foresight import likely, outlook
 from edgegym.envs.user_migration.state import MOTION, NOWHERE, PREDICTION, State

@@ -8,9 +8,9 @@ continuation would not do: it would move in time later on, so it makes waiting l
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from edgegym.compiling import njit
 from edgegym.envs.user_migration.viterbi import AWAY
 
 

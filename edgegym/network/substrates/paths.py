@@ -15,8 +15,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from edgegym.compiling import njit
 
 DETOUR = 4
 """Paths with more than so many hops above the fewest are left out."""

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from edgegym.compiling import njit
 from edgegym.decision.draws import below
 from edgegym.envs.caching.cooperation.stores import Stores, admit, empty_stores, holds, refresh
 from edgegym.envs.caching.kernel import retrieval_s

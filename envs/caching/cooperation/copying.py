@@ -9,8 +9,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from edgegym.compiling import inlined
 from edgegym.decision.draws import below, uniform
-from edgegym.decision.inlining import inlined
 from edgegym.envs.caching.cooperation.stores import Stores, admit
 
 NOWHERE, EVERYWHERE, LOCAL, LOCAL_FROM_ORIGIN, ONE_DOWN, ONE_AT_RANDOM, MOST_CENTRAL, BY_PATH_CAPACITY, HOME = range(9)

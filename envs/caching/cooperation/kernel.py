@@ -8,10 +8,9 @@ no other.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
-from edgegym.decision.inlining import inlined
+from edgegym.compiling import inlined, njit
 from edgegym.envs.caching.cooperation.copying import leave_copies
 from edgegym.envs.caching.cooperation.network import Routes
 from edgegym.envs.caching.cooperation.stores import Stores, admit, holds, refresh

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from edgegym.decision.inlining import inlined
+from edgegym.compiling import inlined
 from edgegym.envs.caching.replay.lists import ABSENT, COLUMNS, NEXT, PLACE, PREV, push, unlink
 
 

@@ -9,9 +9,9 @@ variable sizes neither is optimal: use :func:`~edgegym.envs.caching.replay.pfoo.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from edgegym.compiling import njit
 from edgegym.envs.caching.replay.bitsets import add, contains, greatest, greatest_below, new_set, remove
 from edgegym.envs.caching.replay.outcomes import ADMITTED, HIT, REFUSED, note
 

@@ -7,8 +7,9 @@ van Emde Boas tree with constant fan-out). A million integers take four levels, 
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from edgegym.compiling import njit
 
 _ONE = np.uint64(1)
 _LAST = np.uint64(63)

@@ -8,9 +8,9 @@ One bit per object, clear at admission. Hits equal libCacheSim's one by one, wit
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from edgegym.compiling import njit
 from edgegym.envs.caching.replay.outcomes import ADMITTED, HIT, REFUSED, note
 
 OUT, CACHED, REFERENCED = 0, 1, 2

@@ -9,9 +9,9 @@ report HPL-98-69R1, 1998. Here every object that fits is admitted; a variant als
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from edgegym.compiling import njit
 from edgegym.envs.caching.replay.heaps import pop, rise, sink, tie_of
 from edgegym.envs.caching.replay.outcomes import ADMITTED, HIT, REFUSED, note
 

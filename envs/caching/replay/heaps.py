@@ -8,8 +8,9 @@ equal priorities fall to the least recently used and no two entries are equal. `
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from edgegym.compiling import njit
 
 
 @njit(cache=True)

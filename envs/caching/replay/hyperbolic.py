@@ -9,9 +9,9 @@ the objects lasts and victims are sampled. Time is counted in requests.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from edgegym.compiling import njit
 from edgegym.decision.draws import below
 from edgegym.envs.caching.replay.outcomes import ADMITTED, HIT, REFUSED, note
 

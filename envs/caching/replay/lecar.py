@@ -16,9 +16,9 @@ miss ratios come near those of libCacheSim, whose draws are others:
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from edgegym.compiling import njit
 from edgegym.decision.draws import uniform
 from edgegym.envs.caching.replay.heaps import content_of, remove, rise, sink, tie_of
 from edgegym.envs.caching.replay.lists import ABSENT, PLACE, new_lists

@@ -15,9 +15,9 @@ misses), and with sizes of 1 the term vanishes.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from edgegym.compiling import njit
 from edgegym.decision.draws import below
 from edgegym.envs.caching.replay.outcomes import ADMITTED, HIT, REFUSED, note
 

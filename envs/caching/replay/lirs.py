@@ -16,10 +16,9 @@ the requests 0 1 2 3 2 3 1 0). From a capacity of 3 on, miss ratios agree within
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
-from edgegym.decision.inlining import inlined
+from edgegym.compiling import inlined, njit
 from edgegym.envs.caching.replay.lists import ABSENT, MARK, NEXT, PLACE, PREV, new_lists, push, unlink
 from edgegym.envs.caching.replay.outcomes import ADMITTED, HIT, REFUSED, note
 from edgegym.envs.caching.replay.segments import drop_oldest, enter, leave, refresh

@@ -9,8 +9,9 @@ list, so its 16 bytes are all that a hit needs, within one cache line.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from edgegym.compiling import njit
 
 PREV = 0
 NEXT = 1

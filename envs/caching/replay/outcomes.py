@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from edgegym.compiling import njit
 
 REFUSED = np.uint8(0)
 """A miss whose object was not admitted: it is too large, or the policy let it pass by."""

@@ -7,9 +7,9 @@ V. Martina, M. Garetto and E. Leonardi, "A unified approach to the performance a
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from edgegym.compiling import njit
 from edgegym.decision.draws import uniform
 from edgegym.envs.caching.replay.lists import ABSENT, PLACE, new_lists
 from edgegym.envs.caching.replay.outcomes import ADMITTED, HIT, REFUSED, note

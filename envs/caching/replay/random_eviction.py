@@ -6,9 +6,9 @@ L. A. Belady, "A study of replacement algorithms for a virtual-storage computer"
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from edgegym.compiling import njit
 from edgegym.decision.draws import below
 from edgegym.envs.caching.replay.outcomes import ADMITTED, HIT, REFUSED, note
 

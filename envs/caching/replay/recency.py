@@ -8,9 +8,9 @@ Journal 9(2), 1970 (LRU as a stack algorithm).
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from edgegym.compiling import njit
 from edgegym.envs.caching.replay.lists import ABSENT, NEXT, PLACE, PREV, new_lists, push, unlink
 from edgegym.envs.caching.replay.outcomes import ADMITTED, HIT, REFUSED, note
 

@@ -14,9 +14,9 @@ What the paper leaves open is settled so that hits equal those of the authors' s
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from edgegym.compiling import njit
 from edgegym.envs.caching.replay.lists import ABSENT, MARK, PLACE, new_lists
 from edgegym.envs.caching.replay.outcomes import ADMITTED, HIT, REFUSED, note
 from edgegym.envs.caching.replay.segments import drop_oldest, enter, leave, oldest, refresh, remember

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from edgegym.decision.inlining import inlined
+from edgegym.compiling import inlined
 from edgegym.envs.caching.replay.lists import ABSENT, NEXT, PLACE, PREV, push, unlink
 
 

@@ -7,9 +7,9 @@ algorithm for web caches", USENIX NSDI 2024.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from edgegym.compiling import njit
 from edgegym.envs.caching.replay.lists import ABSENT, MARK, PLACE, PREV, new_lists, push, unlink
 from edgegym.envs.caching.replay.outcomes import ADMITTED, HIT, REFUSED, note
 

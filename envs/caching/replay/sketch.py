@@ -14,11 +14,10 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from edgegym.compiling import inlined, njit
 from edgegym.decision.draws import bits
-from edgegym.decision.inlining import inlined
 
 PLACES = 10
 COUNTERS_PER_ENTRY = PLACES / math.log(2)

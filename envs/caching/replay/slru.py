@@ -18,10 +18,9 @@ Below a capacity of 4 the simulator admits nothing; here each share is at least 
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
-from edgegym.decision.inlining import inlined
+from edgegym.compiling import inlined, njit
 from edgegym.envs.caching.replay.lists import ABSENT, PLACE, new_lists
 from edgegym.envs.caching.replay.outcomes import ADMITTED, HIT, REFUSED, note
 from edgegym.envs.caching.replay.segments import drop_oldest, enter, leave, refresh

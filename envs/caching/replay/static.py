@@ -8,8 +8,9 @@ they gain from popularity that changes.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from edgegym.compiling import njit
 
 
 def most_requested(content: NDArray[np.int32], size: NDArray[np.int64], capacity: int) -> NDArray[np.bool_]:

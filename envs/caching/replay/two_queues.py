@@ -11,10 +11,9 @@ with sizes only. Below a capacity of 4 the simulator admits nothing; here Kin is
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
-from edgegym.decision.inlining import inlined
+from edgegym.compiling import inlined, njit
 from edgegym.envs.caching.replay.lists import PLACE, new_lists
 from edgegym.envs.caching.replay.outcomes import ADMITTED, HIT, REFUSED, note
 from edgegym.envs.caching.replay.segments import drop_oldest, enter, leave, refresh, remember
