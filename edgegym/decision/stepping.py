@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from types import FunctionType
 
-from edgegym.compiling import inlined, njit
+from edgegym.compiling import njit
 
 
-@inlined
+# Not cached: an index of the states of all families could not be read without importing them all.
+@njit(forceinline=True, _nrt=False)
 def is_pending(state, row) -> bool:  # type: ignore[no-untyped-def]
     """Whether a row waits for a decision; else its episode is over."""
     return state.rows[row].pending
