@@ -226,8 +226,15 @@ def terminal_table(sheet: Sheet, width: int, caption: str = "") -> Table:
         show_edge=False,
     )
     headings, rows = _fitted(sheet, width)
-    for heading, name in zip(headings, sheet.columns, strict=True):
-        table.add_column(Text(heading), justify="left" if name in WORDY else "right", overflow="fold")
+    for place, (heading, name) in enumerate(zip(headings, sheet.columns, strict=True)):
+        # Headings and verdicts may break within words where space is short; names and numbers may not.
+        words = [word for texts in rows for word in texts[place].split()] if name != "verdict" else []
+        table.add_column(
+            Text(heading),
+            justify="left" if name in WORDY else "right",
+            overflow="fold",
+            min_width=max(map(len, words), default=None),
+        )
     kinds = [row.kind for row in sheet.rows]
     for row, texts, following in zip(sheet.rows, rows, [*kinds[1:], None], strict=True):
         styles = [_SIGN_STYLES.get(cell.sign, _KIND_STYLES[row.kind]) for cell in row.cells]
