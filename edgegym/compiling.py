@@ -2,7 +2,7 @@
 
 Kernels import ``njit`` and ``inlined`` from here. Numba by itself takes a compiled function to be up to date as long as
 its file is unchanged, whatever happened to the functions it calls; a kernel whose parts stand in several files would go
-on with the old ones. So the functions of this package are out of date when any file with a kernel has changed.
+on with the old ones. So all functions of this package are out of date when a file in a folder with kernels has changed.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ __all__ = ["inlined", "njit", "source_stamp"]
 
 PACKAGE = Path(__file__).parent
 MARKS = (b"njit", b"inlined")
-"""A file with one of these words compiles something."""
+"""A file with one of these words compiles something; its neighbours hold constants and records that go in."""
 
 inlined = njit(cache=True, forceinline=True, _nrt=False)
 """``@njit`` for a part of a kernel: LLVM always inlines it, and arrays are not reference-counted.
@@ -33,14 +33,15 @@ nothing needs counting; code that would allocate does not compile. Entry points 
 
 @cache
 def source_stamp(package: Path = PACKAGE) -> str:
-    """Fingerprint of all source files below a folder that compile something."""
-    found = hashlib.sha256()
+    """Fingerprint of all source files below a folder that compile something, and of the files beside them."""
     # glob does not follow links in every version of Python, and a checkout links two of its folders in.
     folders = [package, *(each.resolve() for each in sorted(package.iterdir()) if each.is_symlink() and each.is_dir())]
-    for file in sorted(file for folder in folders for file in folder.rglob("*.py")):
-        text = file.read_bytes()
-        if any(mark in text for mark in MARKS):
-            found.update(f"{file.name}:{len(text)}:".encode() + text)
+    texts = {file: file.read_bytes() for folder in folders for file in sorted(folder.rglob("*.py"))}
+    compiling = {file.parent for file, text in texts.items() if any(mark in text for mark in MARKS)}
+    found = hashlib.sha256()
+    for file, text in texts.items():
+        if file.parent in compiling:
+            found.update(f"{file.parent.name}/{file.name}:{len(text)}:".encode() + text)
     return found.hexdigest()
 
 

@@ -26,14 +26,14 @@ def stamp(package: Path) -> str:
     return source_stamp.__wrapped__(package)
 
 
-def test_the_stamp_follows_files_that_compile_and_no_others(package: Path) -> None:
+def test_the_stamp_follows_folders_that_compile_and_no_others(package: Path) -> None:
     before = stamp(package)
     (package / "plain.py").write_text("x = 2\n")
     assert stamp(package) == before
     (package / "family" / "kernel.py").write_text("from numba import njit  # changed\n")
     changed = stamp(package)
     assert changed != before
-    (package / "family" / "part.py").write_text("part = inlined\n")
+    (package / "family" / "state.py").write_text("NONE = -1\n")
     assert stamp(package) != changed
 
 

@@ -21,7 +21,10 @@ def unequipped(experiment: Experiment) -> Experiment:
         EdgeGymError: if its environment is no content caching.
     """
     if not issubclass(environment_class(experiment.environment).system_class, CachingSystem):
-        raise EdgeGymError(f"environment {experiment.environment}: forecasts are for content caching.")
+        raise EdgeGymError(
+            f"environment {experiment.environment}: forecasts are for content caching and user migration; take one "
+            "of their configs, for example edge_video or city."
+        )
     return experiment.model_copy(update={"settings": {**experiment.settings, "forecaster": None}})
 
 

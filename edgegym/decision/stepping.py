@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from types import FunctionType
 
@@ -53,6 +54,7 @@ def stepper(
     """
     parts = {**globals(), "advance": advance, "observe": observe, "pending": pending}
     function = FunctionType(_step_rows.__code__, parts, "step_rows")
-    function.__qualname__ = f"step_rows-{advance.__module__}.{advance.__qualname__}-{observe.__qualname__}"
+    names = (f"{part.__module__}.{part.__qualname__}" for part in (advance, observe, pending))
+    function.__qualname__ = f"step_rows-{hashlib.sha256('-'.join(names).encode()).hexdigest()[:16]}"
     compiled: Callable[..., None] = njit(cache=True, _nrt=False)(function)
     return compiled

@@ -89,7 +89,7 @@ def _speed(workload: StreamsWorkload, seed: int) -> float:
     if not isinstance(workload.speed, tuple):
         return workload.speed
     low, high = np.log(workload.speed)
-    return float(np.exp(np.random.default_rng([seed, SPEED]).uniform(low, high)))
+    return float(np.exp(np.random.default_rng([seed, 0, SPEED]).uniform(low, high)))
 
 
 def _draw_stream(
