@@ -73,7 +73,8 @@ class Program:
             constraints=LinearConstraint(matrix, self._low, self._high),
             options={"time_limit": TIME_LIMIT_S, "mip_rel_gap": 0.0},
         )
-        proven = result.mip_dual_bound if whole else result.fun
+        # A linear programme that ran out of time has shown what can be reached, not what cannot.
+        proven = result.mip_dual_bound if whole else (result.fun if result.status == 0 else None)
         if proven is None or not np.isfinite(proven):
             return float(len(gain))
         return min(float(np.floor(-proven + 1e-6)) if whole else -float(proven), float(len(gain)))

@@ -53,7 +53,10 @@ class Clairvoyant(PlayingPolicy):
 
 def clairvoyant_plan(system: UserMigrationSystem, episode: Episode) -> NDArray[np.int32]:
     """(slots, users) optimal sites of every user alone; not for the hexagonal plane."""
-    ways = [plan(episode.place[:, u], *system.single_costs(k), system.far)[0] for u, k in enumerate(episode.service)]
+    ways = [
+        plan(episode.place[:, u], *system.single_costs(service), system.far, int(episode.start[u]))[0]
+        for u, service in enumerate(episode.service)
+    ]
     return np.stack(ways, axis=1)
 
 

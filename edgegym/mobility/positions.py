@@ -123,7 +123,9 @@ def recorded(fixes: Fixes, sites: Sites, coverage_m: float, sampling: Sampling) 
             tracks.append(Track(slot, place[:, 0].astype(np.int32)))
         else:
             position = sites.in_metres(place)
-            tracks.append(Track(slot, nearest_site(position, sites.metres, coverage_m), position))
+            cell = nearest_site(position, sites.metres, coverage_m)
+            # Between two rows an interpolated position shows the way to the next one, which nobody knows yet.
+            tracks.append(Track(slot, cell, None if moving.interpolated else position))
     _check_presence(fixes, tracks, coverage_m, sampling)
     covered = tuple(track for track in tracks if (track.cell != OUTSIDE).any())
     return Recording(covered, sites, sampling.slot_s)

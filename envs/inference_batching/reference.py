@@ -6,8 +6,8 @@ most per second. It may be kept to some of the variants. With gamma 0 the signal
 the rule by rollouts (D. Bertsekas, Rollout, Policy Iteration, and Distributed Reinforcement Learning, 2020), with the
 true arrivals in place of an expectation. The rule looks at none that is to come, so its value along those arrivals is a
 baseline that takes out their luck (H. Mao et al., Variance Reduction for Reinforcement Learning in Input-Driven
-Environments, ICLR 2019); the larger gamma is, the more the sum of
-signals is the gain over the rule, but for what lies beyond the horizon.
+Environments, ICLR 2019); the larger gamma is, the more the sum of signals is the gain over the rule, but for what lies
+beyond the horizon.
 """
 
 from __future__ import annotations

@@ -80,9 +80,9 @@ class AbstractRequestSettings(RequestSettings):
     kind: Literal["abstract"] = "abstract"
     functions: tuple[int, int] = (2, 10)
     """Range of the number of functions."""
-    cpu: Range = (0, 20)
+    cpu: tuple[int, int] = (0, 20)
     """Range of the computing demand of a function."""
-    bandwidth: Range = (0, 50)
+    bandwidth: tuple[int, int] = (0, 50)
     """Range of the bandwidth between two functions, and at both ends."""
 
     @field_validator("functions", "cpu", "bandwidth")

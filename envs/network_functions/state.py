@@ -192,8 +192,8 @@ ROW = np.dtype(
         ("invalid", np.int64),
         ("reward", np.float64),
         ("paid", np.float64),  # to the request that is being placed
-        ("gap_s", np.float64),  # mean time between arrivals
-        ("mean_revenue", np.float64),
+        ("gap_s", np.float64),  # mean time between arrivals, of the whole episode
+        ("mean_revenue", np.float64),  # likewise of the whole episode
         ("cpu_used", np.float64),
         ("bandwidth_used", np.float64),
         ("cpu_time", np.float64),  # integrals over time of what is used

@@ -120,6 +120,8 @@ def backhaul_of(
     """
     if isinstance(settings, DistanceBackhaul):
         return Backhaul((card,), rounded_hops(xy, unit)[None])
+    if len(sites.name) == 1:
+        return Backhaul((card,), np.zeros((1, 1, 1), np.int64))
     pairs, names = _listed(settings, sites, card) if settings.shape == "links" else (_drawn(settings, sites), [])
     cards, of_link = np.unique(names or [card] * len(pairs), return_inverse=True)
     delays = np.array([delay_s(str(name)) for name in cards])
@@ -219,11 +221,11 @@ def _check_joined(settings: GraphBackhaul, sites: Sites, length: NDArray[np.floa
     lost = np.flatnonzero(np.isinf(length[0]))
     if not len(lost):
         return
-    mends = {
+    mend = {
         "nearest": f"raise backhaul.neighbours ({settings.neighbours}), or take shape 'gabriel'",
         "links": "add a link between the two parts",
-    }
+    }.get(settings.shape, "give them places that differ")
     raise SettingsError(
         f"backhaul: no path between sites {sites.name[0]!r} and {sites.name[lost[0]]!r} ({len(lost)} of "
-        f"{len(sites.name)} sites cannot be reached from the first); {mends[settings.shape]}."
+        f"{len(sites.name)} sites cannot be reached from the first); {mend}."
     )

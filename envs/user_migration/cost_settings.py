@@ -39,7 +39,7 @@ class EdgeCost(Settings):
     """Device card of a server."""
     servers: float | tuple[float, ...] = 1.0
     """Servers of each site; a tuple is begun again where there are more sites. 0 is a site that serves nobody."""
-    most_utilisation: float = Field(0.9, gt=0, lt=1)
+    most_utilisation: float = Field(0.9, gt=0, le=0.99)
     """A site with more than this load is full; service times grow as 1 / (1 - load)."""
     migration_share: float = Field(0.1, gt=0, le=1)
     """Share of a backhaul link that a migration gets."""

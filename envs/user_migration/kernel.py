@@ -25,8 +25,9 @@ def begin(state: State, row: int, slots: int, users: int, start: np.ndarray) -> 
         state.sites[row, s].load, state.sites[row, s].work = 0.0, 0.0
     for u in range(users):
         user = state.users[row, u]
-        user.site, user.cell, user.queue = start[u], NOWHERE, 0.0
-        if start[u] != NOWHERE:
+        user.site, user.cell, user.queue = NOWHERE, NOWHERE, 0.0
+        if start[u] != NOWHERE and state.place[row, 0, u] != NOWHERE:
+            user.site = start[u]
             user.cell = user.before = state.place[row, 0, u]
             user.at_site = 0
             user.in_cell = -1

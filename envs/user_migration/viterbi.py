@@ -53,8 +53,12 @@ def plan(
     move: NDArray[np.float64],
     handover: float,
     far: NDArray[np.bool_] | None = None,
+    start: int = AWAY,
 ) -> tuple[NDArray[np.int32], float]:
-    """The optimal sites (slots,) and their cost, as in :func:`cost_to_go`; a session starts free in the user's cell."""
+    """The optimal sites (slots,) and their cost, as in :func:`cost_to_go`.
+
+    A session starts free in the user's cell, but one of the first slot where ``start`` says, if it does.
+    """
     after = cost_to_go(cell, near, move, handover, far)
     chosen, total, site = np.full(len(cell), AWAY, np.int32), 0.0, AWAY
     for t in range(len(cell)):
@@ -62,7 +66,7 @@ def plan(
             continue
         new = t == 0 or cell[t - 1] == AWAY
         if new:
-            site = cell[t]
+            site = start if t == 0 and start != AWAY else cell[t]
         handed = handover if not new and cell[t] != cell[t - 1] else 0.0
         best, least = site, near[cell[t], site] + after[t, site] + handed
         if far is not None and far[cell[t], site]:

@@ -17,7 +17,7 @@ from edgegym.network.substrates.generators import gabriel_graph, hierarchical_gr
 from edgegym.network.substrates.reference import abilene_graph, nsfnet_graph
 from edgegym.settings import Settings
 
-Range = tuple[float, float]
+Range = tuple[int, int]
 
 
 class SubstrateSettings(Settings):
