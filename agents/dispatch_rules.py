@@ -19,6 +19,8 @@ from edgegym.agents.heuristics.dispatching import LAST_RESORT, LESS, Array, seco
 from edgegym.agents.linear_rule import cross_entropy
 from edgegym.decision.policy import ActingPolicy, Policy, ScorePolicy
 from edgegym.decision.spaces import Columns
+from edgegym.envs.request_scheduling.reward import AccuracyScaling
+from edgegym.envs.request_scheduling.state import TYPICAL_WAIT_S
 from edgegym.envs.request_scheduling.system import RequestSchedulingSystem
 from edgegym.errors import SettingsError
 from edgegym.evaluation.harness import Task, run_episodes
@@ -30,14 +32,14 @@ Progress = Callable[[str, float], None]
 Parameters = NDArray[np.float64]
 SEED = 0
 """Of the search."""
-CHARGE, WAIT_S = 2500.0, 0.03
-"""Where the search begins: accuracy charged per second of service and second of wait, and a typical wait."""
+CHARGE = 2500.0
+"""Where the search begins: accuracy charged per second of service and second of wait."""
 
 
 class FittedRule(Settings):
     """Tuned parameters of a rule and where they come from."""
 
-    format: Literal["edgegym-dispatch-rule-2"] = "edgegym-dispatch-rule-2"
+    format: Literal["edgegym-dispatch-rule-3"] = "edgegym-dispatch-rule-3"
     rule: str
     """Its name."""
     parameters: tuple[float, ...]
@@ -48,6 +50,8 @@ class FittedRule(Settings):
     """Workload seeds of the tuning episodes."""
     metric: str
     """What was improved."""
+    base: AccuracyScaling | None = None
+    """Accuracy scaling as the setting ``reward.base``, for training against it."""
 
 
 def size_aware(c: Columns, p: Parameters) -> Array:
@@ -58,16 +62,18 @@ def size_aware(c: Columns, p: Parameters) -> Array:
     return served(c, -cost)
 
 
-def accuracy_scaling(c: Columns, p: Parameters) -> Array:
-    """Accuracy in time, times weight, less a charge for service and wait; rejects what is worth less than nothing.
+def base_rule(p: Parameters) -> AccuracyScaling:
+    """Accuracy scaling with the parameters of a search, in which a step of 1 is worth trying for each of them."""
+    bend, favour, margin = np.clip([0.5 * p[1], p[2], 0.2 * p[3]], [-0.95, -8.0, -1.0], [8.0, 8.0, 1.0])
+    return AccuracyScaling(charge=CHARGE * np.exp(min(p[0], 20.0)), bend=bend, favour=favour, margin=margin)
 
-    Whoever waits has others behind. So variants shrink, and low classes are turned away, as queues grow (in the manner
-    of Proteus, ASPLOS 2024). With parameters of 0 the charge is :data:`CHARGE` times service times wait; they scale it,
-    bend it around a wait of :data:`WAIT_S`, and set how much classes and the margin to the deadline count.
-    """
-    worth = np.exp2(p[2] * c.priority) * c.accuracy * (c.slack > 0.5 + 0.1 * p[3])
+
+def accuracy_scaling(c: Columns, p: Parameters) -> Array:
+    """Accuracy in time, by class, less a charge for service and wait; rejects what is worth less than nothing."""
+    rule = base_rule(p)
+    worth = np.exp2(rule.favour * c.priority) * c.accuracy * (c.slack > 0.5 + 0.5 * rule.margin)
     wait = seconds(c.wait)
-    charge = CHARGE * np.exp(p[0]) * seconds(c.service) * wait * (wait / WAIT_S) ** (0.5 * p[1])
+    charge = rule.charge * seconds(c.service) * wait * (wait / TYPICAL_WAIT_S) ** rule.bend
     charge = charge + LESS * seconds(c.finish)
     return np.where(c.hold > 0.0, LAST_RESORT, np.where(c.reject > 0.0, 0.0, worth - charge))
 
@@ -165,7 +171,9 @@ def _fitted(
         # What the search ends with is a mean, which may be worse than what it met on the way or began with.
         cost(start)
         cost(cross_entropy(cost, start, SEED, lambda text, done: progress(f"{name}, {text}", done)))
-        kept = FittedRule(parameters=min(tried)[1], **wanted)
+        found = np.array(min(tried)[1])
+        base = base_rule(found) if score is accuracy_scaling else None
+        kept = FittedRule(parameters=tuple(found.tolist()), base=base, **wanted)
         write_json(path, kept.model_dump(mode="json"))
     return _policy(name, score, np.array(kept.parameters))
 

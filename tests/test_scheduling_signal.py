@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from edgegym.decision.system import Decisions
+from edgegym.envs.request_scheduling.state import SERVED
 from edgegym.evaluation.harness import Task
 
 from .scheduling_systems import ENV, PARK, PLAIN, SITE, episode_of, system_of
@@ -38,7 +39,8 @@ def test_vector_row_equals_single_environment_and_columns_are_in_range(values: d
 @pytest.mark.parametrize("charge", [0.0, 0.2])
 def test_regret_is_the_difference_of_two_simulations(charge: float) -> None:
     values = {**PLAIN, "reject": False, "servers": [{"rate": 1.0}, {"rate": 0.4}]}
-    reward = {"latency": 1.0, "goodput": 0.0, "signal": "regret", "horizon": 1000, "clip": 1e9, "charge": charge}
+    reward = {"latency": 1.0, "goodput": 0.0, "signal": "regret", "horizon": 1000, "clip": 1e9}
+    reward["base"] = {"charge": charge}
     values["reward"] = reward
     system, rng = system_of(**values), np.random.default_rng(2)
     episode = episode_of(np.cumsum(rng.exponential(1.0, 80)), rng.exponential(size=80) + 0.05)
@@ -48,7 +50,7 @@ def test_regret_is_the_difference_of_two_simulations(charge: float) -> None:
         for i, (time, size) in enumerate(zip(episode.arrival_s, episode.size, strict=True)):
             service, wait = size / np.array([1.0, 0.4]), np.maximum(free - time, 0.0)
             finish = time + wait + service
-            disliked = finish + charge * 2.0 * service * wait  # class normal weighs 2
+            disliked = finish + charge * 2.0 * service * wait  # worth counts per unit of weight: normal weighs 2
             chosen = prefix[i] if i < len(prefix) else int(disliked.argmin())
             free[chosen] = finish[chosen]
             total += finish[chosen] - time
@@ -64,6 +66,52 @@ def test_regret_is_the_difference_of_two_simulations(charge: float) -> None:
         system.step(np.array([action]), np.ones(1, np.bool_), decisions)
         assert decisions.reward[0] == pytest.approx(expected, abs=1e-6)
     assert not Task(ENV, values).system().rules["horizon"][0]  # type: ignore[attr-defined]
+
+
+def test_regrets_of_an_episode_add_up_to_the_gain_on_the_base_rule() -> None:
+    """The performance difference lemma, with accuracy scaling simulated naively as the rule."""
+    charge, bend, favour, margin = 0.3, -0.4, -0.5, 0.1
+    rates, deadlines, weights = np.array([1.0, 0.4]), np.array([3.0, 6.0]), np.array([4.0, 1.0])
+    streams = [
+        {"task": "job", "deadline_s": 3.0, "priority": "high"},
+        {"task": "job", "deadline_s": 6.0, "priority": "low"},
+    ]
+    values: dict[str, Any] = {
+        **PLAIN,
+        "servers": [{"rate": rate} for rate in rates],
+        "workload": {"kind": "streams", "streams": streams},
+        "reward": {
+            "goodput": 1.0, "signal": "regret", "horizon": 1000, "clip": 1e9,
+            "base": {"charge": charge, "bend": bend, "favour": favour, "margin": margin},
+        },
+    }  # fmt: skip
+    system, rng = system_of(**values), np.random.default_rng(3)
+    episode = episode_of(
+        np.cumsum(rng.exponential(0.8, 200)), rng.exponential(size=200) + 0.05, rng.integers(2, size=200)
+    )
+
+    free, base = np.zeros(2), 0.0
+    for time, size, kind in zip(episode.arrival_s, episode.size, episode.stream, strict=True):
+        service, wait = size / rates, np.maximum(free - time, 0.0)
+        in_time = wait + service < (1.0 - margin) * deadlines[kind]
+        cost = charge * service * wait * (np.maximum(wait, 1e-9) / 0.03) ** bend
+        liked = in_time * 2.0 ** (favour * (1.0 - kind)) - cost
+        best = int(np.lexsort((wait + service, -liked))[0])
+        if liked[best] > 0.0:
+            base += weights[kind] * (wait + service <= deadlines[kind])[best]
+            free[best] = time + (wait + service)[best]
+
+    system.begin(0, 0, {"episode": episode})
+    decisions, regrets, seen = Decisions.empty(system), 0.0, 0
+    while not decisions.done[0]:
+        system.step(rng.integers(3, size=1), np.ones(1, np.bool_), decisions)
+        regrets += float(decisions.reward[0])
+        seen += 1
+    requests = system.requests(0)
+    gained = requests["weight"][(requests["fate"] == SERVED) & (requests["response"] <= requests["deadline"])].sum()
+    assert seen == 200
+    assert gained - base == pytest.approx(regrets, abs=1e-6)
+    assert gained < base
 
 
 def test_regret_of_holding_places_the_request_greedily_when_it_is_released() -> None:

@@ -83,8 +83,8 @@ class RequestSchedulingEnv(CandidateEnv):
     the default of Park's preset, whose return is minus the sum of the sojourn times), minus ``tail`` (per second that
     an answer takes longer than ``tail_s``), minus ``energy`` (per joule), minus ``reject`` (class weight of a request
     rejected or dropped). With ``reward={"signal": "regret"}`` a decision instead pays what it is worth against the
-    greedy choice if all later requests choose greedily. That signal knows the requests to come: it is for training, and
-    evaluation does not use it.
+    choice of a rule (``base``: accuracy scaling, without parameters the greedy one) if all later requests follow that
+    rule. That signal knows the requests to come: it is for training, and evaluation does not use it.
 
     ## Starting State
     Idle servers, with their ``resident`` models in memory.
@@ -110,7 +110,7 @@ class RequestSchedulingEnv(CandidateEnv):
     | ``reject`` | ``True`` | whether action 0 rejects |
     | ``hold`` | ``None`` | ``{"step_s": ..., "most": ...}`` adds the action that holds back |
     | ``priority_weights`` | ``(4, 2, 1)`` | of the classes high, normal and low |
-    | ``reward`` | ``{"goodput": 1.0}`` | weights of the terms, ``signal`` with ``horizon``, ``clip``, ``charge`` |
+    | ``reward`` | ``{"goodput": 1.0}`` | weights of the terms, ``signal`` with ``base``, ``horizon``, ``clip`` |
     | ``observation`` | ``"dict"`` | or ``"flat"`` |
     | ``render_mode`` | ``None`` | ``"ansi"`` or ``"rgb_array"`` |
 

@@ -43,8 +43,10 @@ def rules_of(params: RequestSchedulingParams) -> NDArray[Any]:
     rules["latency_reward"], rules["slo_reward"], rules["goodput_reward"] = reward.latency, reward.slo, reward.goodput
     rules["tail_reward"], rules["tail_s"] = reward.tail, reward.tail_s
     rules["energy_reward"], rules["reject_reward"] = reward.energy, reward.reject
-    rules["clip"], rules["charge"] = reward.clip, reward.charge
-    rules["horizon"] = reward.horizon if reward.signal == "regret" else 0
+    rules["clip"], rules["horizon"] = reward.clip, reward.horizon if reward.signal == "regret" else 0
+    base, ranks = reward.base, 1.0 - np.arange(len(PRIORITIES)) / (len(PRIORITIES) - 1)
+    rules["charge"], rules["bend"], rules["margin"] = base.charge, base.bend, base.margin
+    array["favour"] = 2.0 ** (base.favour * ranks)
     return array
 
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from edgegym.envs.request_scheduling.reward import RewardWeights
 from edgegym.network.topology import TopologySettings
 from edgegym.settings import Settings
 from edgegym.workload.arrivals import ArrivalSettings, GammaSettings, MmppSettings, PoissonSettings
@@ -191,38 +192,6 @@ class HoldSettings(Settings):
     """For how long."""
     most: int = Field(4, ge=1)
     """How many times."""
-
-
-class RewardWeights(Settings):
-    """Reward from named terms; and, for training only, the regret signal."""
-
-    latency: NotNegative = 0.0
-    """Taken off per second and request in the system, as time passes: an episode's total is the sum of the sojourn
-    times (Little)."""
-    slo: NotNegative = 0.0
-    """Per answer in time."""
-    goodput: NotNegative = 1.0
-    """Per answer in time, times its accuracy and the weight of its class."""
-    tail: NotNegative = 0.0
-    """Taken off per second that an answer takes longer than ``tail_s``: what keeps high quantiles of the sojourn time
-    down where some deadlines are long."""
-    tail_s: Positive = 0.1
-    """Sojourn time from which ``tail`` counts."""
-    energy: NotNegative = 0.0
-    """Taken off per joule."""
-    reject: NotNegative = 0.0
-    """Taken off per request that is rejected or dropped, times the weight of its class."""
-    signal: Literal["terms", "regret"] = "terms"
-    """``"terms"`` pays the terms above. ``"regret"`` pays, at each decision, what the choice is worth against the
-    greedy one if all later requests choose greedily (:mod:`edgegym.envs.request_scheduling.lookahead`). It knows the
-    requests to come, so it is for training only. A request held back counts as placed greedily when it is released."""
-    horizon: int = Field(200, ge=1)
-    """Requests that the regret signal looks ahead."""
-    clip: Positive = 8.0
-    """Largest regret that the signal shows, either way."""
-    charge: NotNegative = 0.0
-    """What the greedy rule behind the signal charges itself for delaying others (whoever waits has others behind), per
-    second of its service, second of its wait and weight of its class: in units of the reward."""
 
 
 def _site_tasks() -> dict[str, tuple[str, ...]]:

@@ -13,6 +13,8 @@ WAITING, SERVED, REJECTED, DROPPED = 0, 1, 2, 3
 """What became of a request; those not yet decided are waiting."""
 FCFS, EDF, STRICT, WEIGHTED = 0, 1, 2, 3
 """Disciplines."""
+TYPICAL_WAIT_S = 0.03
+"""Wait at which the bend of accuracy scaling's charge changes nothing."""
 
 REQUEST = np.dtype(
     [
@@ -95,7 +97,10 @@ RULES = np.dtype(
         ("reject_reward", np.float64),
         ("horizon", np.int32),  # requests that the regret signal looks ahead; 0 without it
         ("clip", np.float64),  # largest regret
-        ("charge", np.float64),  # of the rule behind the regret, per second of service and of wait
+        ("charge", np.float64),  # of the rule behind the regret, as are the next three
+        ("bend", np.float64),
+        ("margin", np.float64),
+        ("favour", np.float64, (3,)),  # by class: what its reward counts
     ]
 )
 
