@@ -113,9 +113,11 @@ def _place(
     """Value of a request to itself at a server, which is then free later; ``sent``: s, when it is sent there."""
     if server == NONE:
         return -state.rules[0].reject_reward * state.requests[row, request].weight
+    rules, q = state.rules[0], state.requests[row, request]
     begin = max(free[server], sent + _way(state, fleet, row, request, server))
-    free[server] = begin + work_of(state, fleet, server, model, state.requests[row, request].size)
-    return _worth(state, fleet, row, request, server, model, begin, state.requests[row, request].deadline)
+    free[server] = begin + work_of(state, fleet, server, model, q.size)
+    late = max(_response(state, fleet, row, request, server, model, begin) - q.arrival - rules.tail_s, 0.0)
+    return _worth(state, fleet, row, request, server, model, begin, q.deadline) - rules.tail_reward * late
 
 
 @inlined
@@ -166,12 +168,18 @@ def _way(state: State, fleet: Fleet, row: int, request: int, server: int) -> flo
 def _worth(
     state: State, fleet: Fleet, row: int, request: int, server: int, model: int, begin: float, deadline: float
 ) -> float:
-    """The reward's terms for one request, by a deadline."""
+    """The reward's terms for one request but for its tail, by a deadline."""
     rules, q = state.rules[0], state.requests[row, request]
-    response = begin + expected_s(fleet, server, model, 1, q.size) + 0.5 * fleet.rtt[q.origin, server]
+    response = _response(state, fleet, row, request, server, model, begin)
     worth = -rules.latency_reward * (response - q.arrival)
-    worth -= rules.tail_reward * max(response - q.arrival - rules.tail_s, 0.0)
     worth -= rules.energy_reward * fleet.power[server] * work_of(state, fleet, server, model, q.size)
     if response <= deadline:
         worth += rules.slo_reward + rules.goodput_reward * q.weight * fleet.accuracy[model]
     return worth
+
+
+@inlined
+def _response(state: State, fleet: Fleet, row: int, request: int, server: int, model: int, begin: float) -> float:
+    """When a request that begins to be served is answered, seconds."""
+    q = state.requests[row, request]
+    return begin + expected_s(fleet, server, model, 1, q.size) + 0.5 * fleet.rtt[q.origin, server]

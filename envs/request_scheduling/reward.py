@@ -17,7 +17,7 @@ class AccuracyScaling(Settings):
 
     Whoever waits has others behind. So variants shrink, and low classes are turned away, as queues grow (in the manner
     of Proteus, ASPLOS 2024). A pair of server and variant is worth 2^(favour * rank) times the reward's terms per unit
-    of class weight, where rank is 1 for the class high, .5 for normal and 0 for low, less
+    of class weight (all but ``tail``), where rank is 1 for the class high, .5 for normal and 0 for low, less
     charge * service * wait * (wait / 30 ms)^bend. With zeros it is the greedy rule; where latency alone counts that is
     the shortest expected delay.
     """
