@@ -9,16 +9,14 @@ from __future__ import annotations
 
 import argparse
 import os
-import platform
 import time
-from collections.abc import Iterable, Sequence
-from datetime import date
-from importlib.metadata import version
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
 import numpy as np
+from page import machine, table
 
 import edgegym  # noqa: F401
 from edgegym.agents.experiment import load_experiment
@@ -42,14 +40,6 @@ def learned(runs: Path, name: str) -> list[LearnedPolicy]:
     """The trained policies of an experiment."""
     folders = sorted(path.parent for path in (runs / name).glob("*/policy.json"))
     return [LearnedPolicy(load_policy(folder), f"PPO, seed {folder.name.rpartition('_')[2]}") for folder in folders]
-
-
-def table(heads: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Print a Markdown table."""
-    print(f"| {' | '.join(heads)} |\n|{'---|' * len(heads)}")
-    for row in rows:
-        print(f"| {' | '.join(str(cell) for cell in row)} |")
-    print()
 
 
 def allocation() -> None:
@@ -157,8 +147,7 @@ def main() -> None:
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="folder of the trained policies")
     runs = parser.parse_args().runs
     print("# Binary offloading\n\n`OMP_NUM_THREADS=1 python benchmarks/binary_offloading.py`; ", end="")
-    packages = ", ".join(f"{name} {version(name)}" for name in ("numpy", "numba", "stable-baselines3", "torch"))
-    print(f"{os.cpu_count()} cores (shared), Python {platform.python_version()}, {packages}, {date.today()}.\n")
+    print(f"{machine()}\n")
     allocation()
     judge("droo", runs, RATIOS)
     judge("lydroo", runs, QUEUES)

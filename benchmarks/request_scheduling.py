@@ -9,18 +9,14 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
 import time
-from collections.abc import Iterable, Sequence
-from datetime import date
-from importlib.metadata import version
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import gymnasium as gym
 import numpy as np
 from numpy.typing import NDArray
+from page import machine, table
 
 import edgegym  # noqa: F401
 from edgegym.agents.experiment import Experiment, load_experiment
@@ -66,14 +62,6 @@ def play(experiment: Experiment, policy: Policy) -> Found:
     """The metrics of the evaluation episodes."""
     results = run_episodes(experiment.task(experiment.evaluation), policy, experiment.evaluation.seeds)
     return {name: np.array([result.metrics[name] for result in results]) for name in results[0].metrics}
-
-
-def table(heads: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Print a Markdown table."""
-    print(f"| {' | '.join(heads)} |\n|{'---|' * len(heads)}")
-    for row in rows:
-        print(f"| {' | '.join(str(cell) for cell in row)} |")
-    print()
 
 
 def interval(values: NDArray[np.float64]) -> str:
@@ -201,8 +189,7 @@ def main() -> None:
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="folder of the trained policies")
     runs = parser.parse_args().runs
     print("# Request scheduling\n\n`OMP_NUM_THREADS=1 python benchmarks/request_scheduling.py`; ", end="")
-    packages = ", ".join(f"{name} {version(name)}" for name in ("numpy", "numba", "stable-baselines3", "torch"))
-    print(f"{os.cpu_count()} cores (shared), Python {platform.python_version()}, {packages}, {date.today()}.\n")
+    print(f"{machine()}\n")
     park(runs)
     for name in SITES:
         site(name, runs)

@@ -9,14 +9,12 @@ python benchmarks/scheduling_disciplines.py --runs runs > benchmarks/results/sch
 from __future__ import annotations
 
 import argparse
-import os
-import platform
 from collections.abc import Mapping, Sequence
-from datetime import date
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from page import machine, table
 
 from edgegym.agents.experiment import Experiment, load_experiment
 from edgegym.agents.learned import LearnedPolicy
@@ -47,14 +45,6 @@ TRAINED: Mapping[str, tuple[str, ...]] = {
 COLUMNS = ("accurate_goodput", "slo_attainment", "accuracy", "p99_sojourn_high", "p99_sojourn_normal",
            "p99_sojourn_low", "energy_j", "held")  # fmt: skip
 SEEDS = range(10)
-
-
-def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print a Markdown table."""
-    print(f"| {' | '.join(heads)} |\n|{'---|' * len(heads)}")
-    for row in rows:
-        print(f"| {' | '.join(row)} |")
-    print()
 
 
 def row_of(name: str, task: Task, policy: Policy, seeds: Sequence[int]) -> tuple[str, ...]:
@@ -95,7 +85,7 @@ def main() -> None:
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="folder of the trained policies")
     runs = parser.parse_args().runs
     print("# Orders of service, batches and holding back\n\n`python benchmarks/scheduling_disciplines.py`; ", end="")
-    print(f"{os.cpu_count()} cores (shared), Python {platform.python_version()}, {date.today()}.\n")
+    print(f"{machine()}\n")
     print(f"## Heuristics: the preset `edge_site`, {len(SEEDS)} episodes\n")
     systems()
     print("## One trained seed each: the six best policies on the evaluation episodes\n")
