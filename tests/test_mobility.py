@@ -9,8 +9,9 @@ import pytest
 
 from edgegym.errors import TraceError
 from edgegym.mobility import walks
-from edgegym.mobility.hex_plane import hops
+from edgegym.mobility.hex_plane import HALF, PACKED_CELLS, hops, pack, packed_cell, unpack, unpack_q, unpack_s
 from edgegym.mobility.markov import fit_chain, log_loss
+from edgegym.mobility.motion import spacing_of
 from edgegym.mobility.sites import OUTSIDE, hex_cover, hex_layout, nearest_site, read_sites, rounded_hops
 from edgegym.mobility.traces import Track, read_taxis, split_users
 
@@ -25,6 +26,34 @@ def test_hex_walk_moves_one_hop_in_every_direction_alike() -> None:
     assert hops(steps).max() == 1
     assert abs(len(moved) / len(steps) - 0.5) < 0.01
     assert np.allclose(np.unique(moved, axis=0, return_counts=True)[1] / len(moved), 1.0 / 6.0, atol=0.01)
+
+
+def test_packed_cells_are_unpacked() -> None:
+    cells = np.random.default_rng(0).integers(-HALF, HALF, (500, 2))
+    cells[:3] = (-HALF, -HALF), (HALF - 1, HALF - 1), (0, 0)
+    places = pack(cells)
+    assert places.min() >= 0
+    assert places.max() < PACKED_CELLS
+    assert np.array_equal(unpack(places), cells)
+    for place, (q, s) in zip(places.tolist(), cells.tolist(), strict=True):
+        assert (unpack_q(place), unpack_s(place), packed_cell(q, s)) == (q, s, place)
+    with pytest.raises(ValueError, match="must lie between"):
+        pack((HALF, 0))
+
+
+def test_who_arrives_rests_until_the_slot_ends() -> None:
+    """So every destination is a position, and from it no longer way is made than the speed allows."""
+    at = walks.random_waypoint(np.random.default_rng(2), 40, 300, 10.0, EXTENT, (30.0, 30.0))
+    step = np.hypot(*np.diff(at, axis=0).transpose(2, 0, 1))
+    turned = np.abs(step - 300.0) > 1e-6
+    assert step.max() <= 300.0 + 1e-6
+    assert 0.1 < turned.mean() < 0.5
+
+
+def test_sites_at_one_place_count_once_in_the_spacing() -> None:
+    line = np.array([[0.0, 0.0], [100.0, 0.0], [200.0, 0.0]])
+    assert spacing_of(line) == spacing_of(np.repeat(line, 3, axis=0)) == 100.0
+    assert spacing_of(line[:1]) == spacing_of(np.repeat(line[:1], 4, axis=0)) == 1.0
 
 
 @pytest.mark.parametrize("model", ["manhattan", "random_waypoint", "gauss_markov"])
@@ -92,6 +121,26 @@ def test_damaged_archives_are_named(tmp_path: Path) -> None:
         read_taxis(path)
 
 
+@pytest.mark.parametrize(
+    ("changes", "wrong"),
+    [
+        ({"cell_of_user": np.array([[3]])}, "cells 1 to 2 need positions"),
+        ({"cell_of_user": np.array([[-1]])}, r"whole numbers from 0 \(off\) on"),
+        ({"cell_of_user": np.array([[1.5]])}, r"whole numbers from 0 \(off\) on"),
+        ({"cell_latlon": np.array([[1.0, np.nan], [0.0, 0.0]])}, "finite degrees"),
+        ({"slot_seconds": np.array(0.0)}, r"one number above 0 \(found 0\.0\)"),
+        ({"slot_seconds": np.array([60.0, 60.0])}, "one number above 0"),
+    ],
+)
+def test_archives_with_values_that_are_none_are_named(
+    tmp_path: Path, changes: dict[str, np.ndarray], wrong: str
+) -> None:
+    arrays = {"cell_of_user": np.array([[1]]), "cell_latlon": np.zeros((2, 2)), "slot_seconds": np.array(60)}
+    np.savez(tmp_path / "taxi.npz", **{**arrays, **changes})
+    with pytest.raises(TraceError, match=rf"taxi\.npz: .*{wrong}"):
+        read_taxis(tmp_path / "taxi.npz")
+
+
 def test_taxis_have_the_published_metric(data_folder: Path) -> None:
     taxis = read_taxis(data_folder / "mobility/sf_taxi/sf_taxi_cells_20080531.npz")
     distance = rounded_hops(taxis.sites.position, 0.01)
@@ -113,6 +162,7 @@ def test_melbourne_has_125_sites(data_folder: Path) -> None:
         ("x,y\n1,2\n\n1,nan\n", "line 4: y is 'nan'"),
         ("x,y\n1,2\n1\n", "line 3: has 1 fields, the head line 2"),
         ("x,y\n", "holds no rows"),
+        ("x,y,x\n1,2,3\n", "column 'x' stands in the head line twice"),
         ("x,y\n" + "1,2\n" * 1025, "has 1025 sites, and 1024 are the most"),
     ],
 )

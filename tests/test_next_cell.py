@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import safetensors.numpy
 import torch
 from numpy.typing import NDArray
 from typer.testing import CliRunner
@@ -32,7 +33,6 @@ from edgegym.mobility.recurrent import (
     Prior,
     chain_forecast,
     load_predictor,
-    map_digest,
     save_predictor,
     states_of,
 )
@@ -47,8 +47,8 @@ def ring_of(cells: int) -> Xy:
 
 
 def record_of(xy: Xy, **changes: Any) -> PredictorRecord:
-    values = {"inputs": "cells", "cells": len(xy), "map": map_digest(xy), "hidden": 8, "embedding": 3, "horizon": 4}
-    return PredictorRecord(**{**values, **changes})
+    values: dict[str, Any] = {"inputs": "cells", "hidden": 8, "embedding": 3, "horizon": 4, "slot_s": 10.0}
+    return PredictorRecord.of_map(xy, **{**values, **changes})
 
 
 def untrained(xy: Xy, **changes: Any) -> tuple[RecurrentNetwork, CellPredictor]:
@@ -181,7 +181,7 @@ def test_the_environment_shows_what_the_predictor_says(tmp_path: Path) -> None:
     folder = folder_with(tmp_path, plain, inputs="motion")
     system = UserMigrationSystem(UserMigrationParams.parse({**SMALL, "predictor": folder}))
     episode = system.episode(3, {})
-    chance = load_predictor(folder, system.source.xy).forecast(episode.walks, system.source.xy, system.chain)
+    chance = load_predictor(folder, system.source.xy, 10.0).forecast(episode.walks, system.source.xy, system.chain)
     expected = chance.next_cell(episode.place)
     system.begin(0, 3, {})
     decisions = Decisions.empty(system)
@@ -210,7 +210,77 @@ def test_bad_predictors_are_named(tmp_path: Path) -> None:
         system.begin(0, 0, {"episode": cells_alone})
     (tmp_path / "predictor.safetensors").write_bytes(b"nothing")
     with pytest.raises(SettingsError, match="damaged"):
-        load_predictor(folder, plain.source.xy)
+        load_predictor(folder, plain.source.xy, 10.0)
+
+
+@pytest.mark.parametrize(
+    ("changes", "wrong"),
+    [
+        (
+            {"slot_s": 20.0},
+            r"fitted to slots of 10 s, but those of this workload last 20 s; take slots of 10 s\. Fit one",
+        ),
+        ({"spacing_m": 250.0}, r"fitted to neighbouring sites 500 apart, but those of this workload are 250 apart"),
+        ({"rings": 2}, r"fitted to another map, of 7 cells; this one has 19"),
+    ],
+)
+def test_predictors_go_with_their_map_and_slots(tmp_path: Path, changes: dict[str, Any], wrong: str) -> None:
+    folder = folder_with(tmp_path, UserMigrationSystem(UserMigrationParams.parse(SMALL)))
+    workload = {**SMALL["workload"], **changes}
+    with pytest.raises(SettingsError, match=rf"predictor\.safetensors was {wrong}"):
+        UserMigrationSystem(UserMigrationParams.parse({"workload": workload, "predictor": folder}))
+
+
+@pytest.mark.parametrize(
+    ("record", "wrong"),
+    [
+        ('{"format": "edgegym-cell-predictor-1"}', r"is of the format edgegym-cell-predictor-1.*Fit it anew"),
+        ("[]", "is damaged or no predictor"),
+        ("{", "is damaged or no predictor"),
+    ],
+)
+def test_other_records_are_refused(tmp_path: Path, record: str, wrong: str) -> None:
+    path = tmp_path / "predictor.safetensors"
+    path.write_bytes(safetensors.numpy.save({"x": np.zeros(1, np.float32)}, {"record": record}))
+    with pytest.raises(SettingsError, match=rf"predictor\.safetensors {wrong}"):
+        load_predictor(tmp_path, ring_of(5), 10.0)
+
+
+def test_training_on_nothing_and_diverging_are_errors() -> None:
+    xy, rng = ring_of(5), np.random.default_rng(8)
+    with pytest.raises(SettingsError, match="of 3 training users"):
+        fit_predictor(Walks(np.zeros((1, 3), np.int32)), xy, record_of(xy), NextCellSettings(), 0)
+    settings = NextCellSettings(epochs=1, batch=1, learning_rate=1e36)
+    with pytest.raises(SettingsError, match=r"next_cell\.learning_rate: training diverged with 1e\+36"):
+        fit_predictor(walks_of(rng, xy), xy, record_of(xy), settings, 0)
+
+
+@pytest.mark.filterwarnings("error")
+def test_who_stays_says_nothing_about_moves() -> None:
+    cell = np.zeros((4, 2), np.int32)
+    found = judge(np.full((4, 2, 3), 1.0 / 3.0, np.float32), cell)
+    assert np.isnan(mean([found], "moved_top_1").value)
+    assert mean([found], "log_loss").value == pytest.approx(np.log(3.0))
+    assert mean([found], "log_loss").resampled == "users"
+
+
+def test_breaking_off_leaves_earlier_predictors_as_they_were(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "city/predictors"
+    save_predictor(folder / "cells", untrained(ring_of(5))[1])
+    (folder / "results.json").write_text("{}")
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    fits = iter([untrained(ring_of(5))[1]])
+
+    def fit(*_: Any) -> CellPredictor:
+        try:
+            return next(fits)
+        except StopIteration:
+            raise KeyboardInterrupt from None
+
+    monkeypatch.setattr("edgegym.agents.next_cell.study.fit_predictor", fit)
+    result = CliRunner().invoke(app, ["forecast", "city", "next_cell.episodes=1", "--runs", str(tmp_path)])
+    assert result.exit_code != 0
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
 
 
 def test_the_command_fits_judges_and_writes(tmp_path: Path) -> None:

@@ -17,16 +17,17 @@ from numpy.typing import NDArray
 from edgegym.compiling import njit
 from edgegym.decision.policy import EpisodeResult, PlayingPolicy
 from edgegym.decision.system import System
+from edgegym.envs.user_migration.charges import TINY, idle_share
 from edgegym.envs.user_migration.costs import Tables
+from edgegym.envs.user_migration.state import NOWHERE
 from edgegym.envs.user_migration.system import UserMigrationSystem
-from edgegym.envs.user_migration.viterbi import AWAY
+from edgegym.envs.user_migration.viterbi import cost_to_go
 from edgegym.errors import EdgeGymError
-from edgegym.mobility.markov import relax
 
 SWEEPS = 10
 """Responses of each user; more hardly change the cost."""
-FULLEST = 0.99
-"""Utilisation beyond which service times grow no further, as in the kernel."""
+NO_ROOM = 1e6
+"""Price of a site that is full: more than any way around it costs."""
 
 
 class ClairvoyantPlan(PlayingPolicy):
@@ -41,9 +42,9 @@ class ClairvoyantPlan(PlayingPolicy):
         if not system.contended:
             raise EdgeGymError("Clairvoyant plan: without contention the policy Clairvoyant is the optimum.")
         episode = system.episode(workload_seed, options)
-        plan = best_responses(system.tables, episode.place, episode.service)
+        planned = best_responses(system.tables, episode.place, episode.service)
         system.begin(0, workload_seed, options)
-        total = system.follow(0, plan)
+        total = system.follow(0, planned)
         return EpisodeResult(total, system.episode_metrics(0))
 
 
@@ -62,14 +63,14 @@ def best_responses(
         (slots, users) sites, -1 while away.
     """
     t = tables
-    room, capacity = np.maximum(t.capacity * t.full, 0.0), np.maximum(t.capacity, 1e-9)
-    return _best_responses(cell, service, t.near, t.move, t.handover, t.work, t.load, capacity, room, sweeps)
+    room = np.maximum(t.capacity * t.full, 0.0)
+    return _best_responses(cell, service, t.near, t.move, t.handover, t.work, t.load, t.capacity, room, sweeps)
 
 
 @njit(cache=True)
 def _best_responses(cell, service, near, move, handover, work, load, capacity, room, sweeps):  # type: ignore[no-untyped-def]
     slots, users = cell.shape
-    way = np.full((slots, users), AWAY, np.int32)
+    way = np.full((slots, users), NOWHERE, np.int32)
     busy, times = np.zeros((slots, len(capacity))), np.zeros((slots, len(capacity)))
     price = np.empty(busy.shape)
     for sweep in range(sweeps):
@@ -80,7 +81,7 @@ def _best_responses(cell, service, near, move, handover, work, load, capacity, r
             for t in range(slots):
                 for s in range(len(capacity)):
                     price[t, s] = _added(busy[t, s], times[t, s], load[k], work[k], capacity[s], room[s])
-            after = _cost_to_go(cell[:, u], near[k], move[k], handover, price)
+            after = cost_to_go(cell[:, u], near[k], move[k], handover, None, price)
             _walk(cell[:, u], near[k], move[k], handover, price, after, way[:, u])
             _put(way[:, u], busy, times, load[k], work[k])
     return way
@@ -89,43 +90,29 @@ def _best_responses(cell, service, near, move, handover, work, load, capacity, r
 @njit(cache=True)
 def _added(busy, times, load, work, capacity, room):  # type: ignore[no-untyped-def]
     """What a service adds to the service times of a site; very much where there is no room."""
-    if busy + load > room + 1e-12:
-        return 1e6
-    with_it = (times + work) / (1.0 - min((busy + load) / capacity, FULLEST))
-    return with_it - times / (1.0 - min(busy / capacity, FULLEST))
-
-
-@njit(cache=True)
-def _put(way, busy, times, load, work):  # type: ignore[no-untyped-def]
-    for t in range(len(way)):
-        if way[t] != AWAY:
-            busy[t, way[t]] += load
-            times[t, way[t]] += work
-
-
-@njit(cache=True)
-def _cost_to_go(cell, near, move, handover, price):  # type: ignore[no-untyped-def]
-    """As :func:`~edgegym.envs.user_migration.viterbi.cost_to_go`, with a price of every slot and site."""
-    after, total, best = np.zeros(price.shape), np.empty(len(move)), np.empty(len(move))
-    for t in range(len(cell) - 2, -1, -1):
-        if cell[t + 1] == AWAY or cell[t] == AWAY:
-            continue
-        total[:] = near[cell[t + 1]] + price[t + 1] + after[t + 1]
-        best[:] = total + (handover if cell[t + 1] != cell[t] else 0.0)
-        relax(total, move, best)
-        after[t] = best
-    return after
+    if busy + load > room + TINY:
+        return NO_ROOM
+    return (times + work) / idle_share(busy + load, capacity) - times / idle_share(busy, capacity)
 
 
 @njit(cache=True)
 def _walk(cell, near, move, handover, price, after, way):  # type: ignore[no-untyped-def]
-    site = AWAY
+    """Write the cheapest way; of those that tie, not always the one that ``viterbi.plan`` takes."""
+    site = NOWHERE
     for t in range(len(cell)):
-        if cell[t] == AWAY:
+        if cell[t] == NOWHERE:
             continue
-        new = t == 0 or cell[t - 1] == AWAY
+        new = t == 0 or cell[t - 1] == NOWHERE
         if new:
             site = cell[t]
         cost = move[site] + near[cell[t]] + price[t] + after[t]
         cost[site] += 0.0 if new or cell[t] == cell[t - 1] else handover
         way[t] = site = cost.argmin()
+
+
+@njit(cache=True)
+def _put(way, busy, times, load, work):  # type: ignore[no-untyped-def]
+    for t in range(len(way)):
+        if way[t] != NOWHERE:
+            busy[t, way[t]] += load
+            times[t, way[t]] += work

@@ -22,8 +22,7 @@ from edgegym.decision.system import System
 from edgegym.envs.user_migration.system import UserMigrationSystem
 from edgegym.envs.user_migration.viterbi import plan
 from edgegym.envs.user_migration.workload import Episode
-from edgegym.mobility.hex_plane import hops
-from edgegym.mobility.markov import relax
+from edgegym.mobility.hex_plane import hops, packed_cell, unpack_q, unpack_s
 
 ROUNDS = 30
 """Subgradient steps of the relaxation."""
@@ -54,7 +53,7 @@ class Clairvoyant(PlayingPolicy):
 def clairvoyant_plan(system: UserMigrationSystem, episode: Episode) -> NDArray[np.int32]:
     """(slots, users) optimal sites of every user alone; not for the hexagonal plane."""
     ways = [
-        plan(episode.place[:, u], *system.single_costs(service), system.far, int(episode.start[u]))[0]
+        plan(episode.place[:, u], *system.single_costs(service), system.far, start=int(episode.start[u]))[0]
         for u, service in enumerate(episode.service)
     ]
     return np.stack(ways, axis=1)
@@ -71,11 +70,11 @@ def joint_bound(system: UserMigrationSystem, episode: Episode, rounds: int = ROU
     tables = system.tables
     slots, sites = len(episode.place), len(tables.capacity)
     kappa = float((tables.work / tables.load).min())
-    capacity = np.maximum(tables.capacity * tables.full, 0.0)
+    room = np.maximum(tables.capacity * tables.full, 0.0)
     price, best = np.zeros((slots, sites)), -np.inf
     for step in range(rounds):
         load, users = _priced(system, episode, price)
-        want, own = _site_part(price, kappa, tables.capacity, capacity)
+        want, own = _site_part(price, kappa, tables.capacity, room)
         best = max(best, users + own)
         slack = load - want
         size = float((slack**2).sum())
@@ -88,62 +87,32 @@ def joint_bound(system: UserMigrationSystem, episode: Episode, rounds: int = ROU
 def _priced(
     system: UserMigrationSystem, episode: Episode, price: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], float]:
-    """(slots, sites) load of the users' cheapest ways at these prices, and what the ways cost, prices included."""
+    """(slots, sites) load of the users' cheapest ways at these prices, and what the ways cost, prices included.
+
+    A session starts anywhere without paying, which never costs more than starting where the room is.
+    """
     load, total = np.zeros(price.shape), 0.0
     slots = np.arange(len(price))
     for u, kind in enumerate(episode.service):
-        near, move, handover = system.single_costs(kind)
-        way, cost = _priced_way(episode.place[:, u], near, move, handover, price * system.tables.load[kind])
+        priced = price * system.tables.load[kind]
+        way, cost = plan(episode.place[:, u], *system.single_costs(kind), price=priced, anywhere=True)
         there = way >= 0
         load[slots[there], way[there]] += system.tables.load[kind]
         total += cost
     return load, total
 
 
-@njit(cache=True)
-def _priced_way(cell, near, move, handover, price):  # type: ignore[no-untyped-def]
-    """The cheapest way of a user with prices (slots, sites) beside its costs; the first site of a session is free.
-
-    A session may start anywhere without paying, which never costs more than where the room is.
-    """
-    slots, sites = len(cell), len(move)
-    after, way, cost = np.zeros((slots, sites)), np.full(slots, -1), 0.0
-    for t in range(slots - 2, -1, -1):
-        if cell[t] < 0 or cell[t + 1] < 0:
-            continue
-        handed = handover if cell[t + 1] != cell[t] else 0.0
-        total = near[cell[t + 1]] + price[t + 1] + after[t + 1]
-        after[t] = total + handed
-        relax(total, move, after[t])
-    site = -1
-    for t in range(slots):
-        if cell[t] < 0:
-            continue
-        new = t == 0 or cell[t - 1] < 0
-        handed = handover if not new and cell[t] != cell[t - 1] else 0.0
-        best, least, here = 0, np.inf, site
-        for to in range(sites):
-            extra = 0.0 if new else (handed if to == here else move[here, to])
-            value = extra + near[cell[t], to] + price[t, to]
-            if value + after[t, to] < least:
-                best, least = to, value + after[t, to]
-        extra = 0.0 if new else (handed if best == here else move[here, best])
-        cost += extra + near[cell[t], best] + price[t, best]
-        way[t] = site = best
-    return way, cost
-
-
 def _site_part(
-    price: NDArray[np.float64], kappa: float, servers: NDArray[np.float64], capacity: NDArray[np.float64]
+    price: NDArray[np.float64], kappa: float, capacity: NDArray[np.float64], room: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], float]:
-    """Loads (slots, sites) that minimise kappa x^2 / (servers - x) - price x over 0 .. capacity, and the sum of minima.
+    """Loads (slots, sites) that minimise kappa x^2 / (capacity - x) - price x over 0 .. room, and the sum of minima.
 
-    With y = x / servers the slope is kappa (y (2 - y)) / (1 - y)^2 - price, which vanishes at
+    With y = x / capacity the slope is kappa (y (2 - y)) / (1 - y)^2 - price, which vanishes at
     y = 1 - 1 / sqrt(1 + price / kappa).
     """
-    load = np.minimum(servers * (1.0 - 1.0 / np.sqrt(1.0 + price / kappa)), capacity)
-    room = np.where(servers > 0, servers - load, 1.0)
-    return load, float((kappa * load**2 / room - price * load).sum())
+    load = np.minimum(capacity * (1.0 - 1.0 / np.sqrt(1.0 + price / kappa)), room)
+    idle = np.where(capacity > 0, capacity - load, 1.0)
+    return load, float((kappa * load**2 / idle - price * load).sum())
 
 
 def walked(
@@ -163,9 +132,9 @@ def _walked(place, start, cells, policy, index, rings):  # type: ignore[no-untyp
         site = start[u] if start[u] >= 0 else place[0, u]
         for t in range(len(place)):
             user = place[t, u]
-            q, s = (user >> 15) - (site >> 15), (user & 32767) - (site & 32767)
+            q, s = unpack_q(user) - unpack_q(site), unpack_s(user) - unpack_s(site)
             offset = cells[policy[index[q + rings, s + rings]]]
-            site = user - (offset[0] * 32768 + offset[1])
+            site = packed_cell(unpack_q(user) - offset[0], unpack_s(user) - offset[1])
             found[t, u] = site
     return found
 

@@ -17,7 +17,7 @@ def command(config: Config, overrides: Overrides = None, runs: Root = Path("runs
 
     Content caching: popularity forecasters, runs/NAME/forecasters/{neural,linear,ewma,ewma_hits}/, each good for the
     setting forecaster=FOLDER. User migration: recurrent next-cell predictors, runs/NAME/predictors/{cells,motion}/,
-    each good for the setting predictor=FOLDER.
+    each good for the setting predictor=FOLDER over the same sites and slots.
 
     Examples:
     - `edgegym forecast web07_205`

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ from edgegym.envs.user_migration.system import UserMigrationSystem
 from edgegym.envs.user_migration.workload_settings import HexWalkSettings
 from edgegym.mobility.hex_mdp import HexMdp
 from edgegym.mobility.hop_costs import HopCosts
+from edgegym.mobility.migration_mdp import Policy as MdpPolicy
 from edgegym.mobility.ring_mdp import RingMdp
 
 FAR = 20
@@ -80,7 +81,7 @@ def threshold(hops: int, name: str = "") -> ScorePolicy:
     return ScorePolicy(name or f"Threshold {hops}", score, f"To the user's cell from {hops} hops on, else stay.")
 
 
-def ring_policy(move: float, rings: int, discount: float, costs: HopCosts) -> ScorePolicy:
+def ring_policy(rings: int, move: float, discount: float, costs: HopCosts) -> ScorePolicy:
     """The policy of the one-dimensional MDP: to the candidate nearest to its target ring."""
     target = RingMdp(rings, move, discount, costs).policy_iteration()
 
@@ -100,23 +101,49 @@ class DiscPolicy(PlayingPolicy):
     name = "MDP optimum"
     description = "Policy iteration on the disc of hexagons: the least expected discounted cost of all policies."
 
+    def __init__(self) -> None:
+        self._solved: tuple[Disc, HexMdp, MdpPolicy] | None = None
+
     def play(self, system: System, workload_seed: int, options: Mapping[str, Any]) -> EpisodeResult:
         """Play the episode."""
         assert isinstance(system, UserMigrationSystem)
-        mdp = disc_of(system)
+        mdp, policy = self._solution(disc_of(system))
         episode = system.episode(workload_seed, options)
-        plan = walked(episode.place, episode.start, mdp.cells, mdp.policy_iteration())
+        plan = walked(episode.place, episode.start, mdp.cells, policy)
         system.begin(0, workload_seed, options)
         total = system.follow(0, plan)
         return EpisodeResult(total, system.episode_metrics(0))
 
+    def _solution(self, disc: Disc) -> tuple[HexMdp, MdpPolicy]:
+        """The problem and its optimal policy; that of the episode before is kept, since policy iteration takes long."""
+        if self._solved is None or self._solved[0] != disc:
+            mdp = HexMdp(*disc)
+            self._solved = disc, mdp, mdp.policy_iteration()
+        return self._solved[1:]
 
-def disc_of(system: UserMigrationSystem) -> HexMdp:
-    """The MDP behind a system on the hexagonal plane."""
-    settings, costs = system.params.workload, system.params.cost
-    assert isinstance(settings, HexWalkSettings)
-    assert isinstance(costs, HopCosts)
-    return HexMdp(int(system.params.reach or 2), settings.move, system.params.discount, costs)
+
+class Disc(NamedTuple):
+    """What defines the MDP behind a system on the hexagonal plane, as :class:`HexMdp` takes it."""
+
+    rings: int
+    move: float
+    discount: float
+    costs: HopCosts
+
+
+def disc_of(system: UserMigrationSystem) -> Disc:
+    """The numbers of a system on the hexagonal plane."""
+    params = system.params
+    assert isinstance(params.workload, HexWalkSettings)
+    assert isinstance(params.cost, HopCosts)
+    assert params.reach is not None
+    return Disc(params.reach, params.workload.move, params.discount, params.cost)
+
+
+def move_probability(trace: NDArray[np.int32]) -> float:
+    """Probability of each of six neighbours that fits a trace (slots, users) of cells, -1 while away; 0 without any."""
+    known = (trace[:-1] >= 0) & (trace[1:] >= 0)
+    return float((trace[1:] != trace[:-1])[known].sum()) / max(6.0 * float(known.sum()), 1.0)
 
 
 class MarkovLookahead(PlayingPolicy):
@@ -157,16 +184,10 @@ def heuristics(system: System | None = None) -> list[Policy]:
         return [threshold(FAR, "Never"), *common]
     costs, params = system.params.cost, system.params
     if system.plane:
-        assert isinstance(params.workload, HexWalkSettings)
-        assert isinstance(costs, HopCosts)
-        ring = ring_policy(params.workload.move, int(params.reach or 2), params.discount, costs)
-        return [threshold(1 << 20, "Never"), *common, ring, DiscPolicy()]
+        return [threshold(1 << 20, "Never"), *common, ring_policy(*disc_of(system)), DiscPolicy()]
     found = [threshold(1 << 20 if system.contended else FAR, "Never"), *common]
     if isinstance(costs, HopCosts):
-        trace = system.source.fitting_trace
-        known = (trace[:-1] >= 0) & (trace[1:] >= 0)
-        move = float((trace[1:] != trace[:-1])[known].mean()) / 6.0
-        found.append(ring_policy(move, FAR, params.discount, costs))
+        found.append(ring_policy(FAR, move_probability(system.source.fitting_trace), params.discount, costs))
     else:
         found.append(ScorePolicy("Least-loaded nearest", least_loaded))
     if params.observe == "prediction":

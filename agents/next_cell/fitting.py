@@ -13,6 +13,7 @@ from torch import Tensor
 
 from edgegym.agents.next_cell.network import Departures, RecurrentNetwork, surprise
 from edgegym.agents.next_cell.settings import NextCellSettings
+from edgegym.errors import SettingsError
 from edgegym.mobility.markov import cells_before, fit_chain
 from edgegym.mobility.motion import Walks, motion_inputs
 from edgegym.mobility.recurrent import INPUTS, CellPredictor, PredictorRecord, Prior
@@ -63,7 +64,7 @@ class Stretches:
                     )
                 )
                 users.append(user)
-        return cls(prior, parts, np.array(users))
+        return cls(prior, parts, np.array(users, np.int64))
 
 
 def _stretches(there: NDArray[np.bool_], window: int) -> list[tuple[int, int]]:
@@ -90,12 +91,20 @@ def fit_predictor(
         settings: how to train.
         seed: of the initial weights, the users held out, and the order of the stretches.
         progress: called with the fraction done.
+
+    Raises:
+        SettingsError: if there is nothing to train on, or training diverges from the first epoch on.
     """
     torch.set_num_threads(1)
     rng = np.random.default_rng(seed)
     data = Stretches.of(walks, xy, INPUTS[record.inputs], settings)
     held = np.isin(data.user, rng.permutation(walks.cell.shape[1])[: round(settings.holdout * walks.cell.shape[1])])
     fitted, judged = np.flatnonzero(~held), np.flatnonzero(held)
+    if not len(fitted):
+        raise SettingsError(
+            f"next_cell.holdout: with a holdout of {settings.holdout:g} of {walks.cell.shape[1]} training users nobody "
+            "is left who is seen in two slots in a row; lower it, or give more users or longer sessions."
+        )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = RecurrentNetwork(record)
@@ -115,6 +124,11 @@ def fit_predictor(
         if score < best:
             best, kept = score, copy.deepcopy(network.state_dict())
         progress((epoch + 1) / settings.epochs)
+    if not np.isfinite(best):
+        raise SettingsError(
+            f"next_cell.learning_rate: training diverged with {settings.learning_rate:g}: no epoch has a finite error; "
+            "lower it."
+        )
     return CellPredictor(record, {name: value.numpy() for name, value in kept.items()})
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +19,7 @@ cells."""
 
 @dataclass(frozen=True)
 class Judgement:
-    """Sums over each user's slots.
+    """Sums over each user's slots in an episode.
 
     Attributes:
         sums: measure to (users,) sums.
@@ -59,8 +60,12 @@ def judge(next_cell: NDArray[np.float32], cell: NDArray[np.int32]) -> Judgement:
         "moved_top_3": moved * (moved_rank < 3),
     }
     users = cell.shape[1]
-    total = lambda values: np.bincount(user, values, users).astype(np.float64)  # noqa: E731
-    return Judgement({name: total(values) for name, values in each.items()}, total(np.ones(len(user))), total(moved))
+
+    def of_users(values: NDArray[Any]) -> NDArray[np.float64]:
+        return np.bincount(user, values, users).astype(np.float64)
+
+    sums = {name: of_users(values) for name, values in each.items()}
+    return Judgement(sums, of_users(np.ones(len(user))), of_users(moved))
 
 
 def _rank(p: NDArray[np.float64], cell: NDArray[np.int32]) -> NDArray[np.int64]:
@@ -70,7 +75,7 @@ def _rank(p: NDArray[np.float64], cell: NDArray[np.int32]) -> NDArray[np.int64]:
 
 
 def joined(judgements: list[Judgement]) -> Judgement:
-    """All users of several judgements."""
+    """All users of several judgements; one that is in two episodes counts as two."""
     sums = {name: np.concatenate([one.sums[name] for one in judgements]) for name in MEASURES}
     slots, moves = (np.concatenate([getattr(one, name) for one in judgements]) for name in ("slots", "moves"))
     return Judgement(sums, slots, moves)
@@ -83,10 +88,15 @@ def mean(runs: list[Judgement], measure: str, against: Judgement | None = None) 
         runs: one judgement for each seed, of the same users.
         measure: one of :data:`MEASURES`.
         against: what to subtract.
+
+    Returns:
+        NaN without an interval where there is nothing to judge, as of moves where nobody moved.
     """
     count = runs[0].count(measure)
+    if not count.sum():
+        return Estimate.point(float("nan"))
     sums = np.mean([run.sums[measure] for run in runs], axis=0) - (against.sums[measure] if against else 0.0)
     drawn = np.random.default_rng(0).integers(len(count), size=(RESAMPLES, len(count)))
     means = sums[drawn].sum(axis=1) / np.maximum(count[drawn].sum(axis=1), 1.0)
     low, high = np.quantile(means, [0.5 - LEVEL / 2, 0.5 + LEVEL / 2])
-    return Estimate(float(sums.sum() / count.sum()), float(low), float(high), "episodes")
+    return Estimate(float(sums.sum() / count.sum()), float(low), float(high), "users")

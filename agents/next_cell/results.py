@@ -25,8 +25,8 @@ TITLES: Mapping[str, str] = {
 }
 CAPTION = (
     "log loss: of the cell in the next slot, nats; top k: share of slots whose next cell is among the k likeliest; "
-    "moves: the same for slots after which the cell changed, among the other cells; look-ahead: cost per slot of "
-    "moving by it. Intervals: 95 %, users resampled."
+    "moves: the same for slots after which the cell changed, among the other cells; cost: per slot of the "
+    "look-ahead that uses it. Intervals: 95 %, users resampled."
 )
 
 
@@ -56,8 +56,8 @@ def table(experiment: Experiment, found: Sequence[Judged]) -> Table:
     """Errors of all predictors, and what the look-ahead costs with each."""
     title = f"{experiment.name}: cell in the next slot; {len(experiment.next_cell.seeds)} seeds"
     shown = Table(title=title, title_justify="left", caption=CAPTION, caption_justify="left")
-    shown.add_column("predictor")
-    for words in (*TITLES.values(), "look-ahead"):
+    shown.add_column("predictor", min_width=9)
+    for words in (*TITLES.values(), "cost"):
         shown.add_column(words, justify="right")
     for one in found:
         cells = ["\n".join(mean(list(one.judgements), measure).texts(decimals=4)) for measure in MEASURES]

@@ -19,18 +19,13 @@ from edgegym.envs.user_migration.system import UserMigrationSystem
 from edgegym.envs.user_migration.workload import Episode
 from edgegym.errors import EdgeGymError, SettingsError
 from edgegym.evaluation.harness import Task, environment_class, run_episodes
-from edgegym.mobility.recurrent import (
-    INPUTS,
-    PredictorRecord,
-    chain_forecast,
-    load_predictor,
-    map_digest,
-    save_predictor,
-)
+from edgegym.mobility.recurrent import INPUTS, CellPredictor, PredictorRecord, chain_forecast, save_predictor
 from edgegym.settings import merged
 
 FOLDER = "predictors"
 """Below ``runs/<experiment>/``."""
+RESULTS = "results.json"
+"""In that folder, what ``edgegym forecast`` found."""
 NAMES: Mapping[str, str] = {
     MARKOV: "Markov chain",
     "cells": "recurrent, cells",
@@ -60,6 +55,8 @@ class Judged:
 def study(experiment: Experiment, root: Path, report: Progress) -> tuple[list[Judged], dict[str, list[Path]]]:
     """Fit, write below ``root/<experiment>/predictors/`` and judge; return what was reached and the folders.
 
+    Nothing is written before all are fitted, and then earlier results go first: they would be of other predictors.
+
     Raises:
         EdgeGymError: for another environment than user migration, the hexagonal plane, bad settings, or training users
             that are also judged.
@@ -81,23 +78,25 @@ def fit_all(experiment: Experiment, folder: Path, report: Progress) -> dict[str,
     settings, xy = experiment.next_cell, system.source.xy
     walks = system.source.fitting_walks(settings.episodes)
     kinds = [name for name in INPUTS if name == "cells" or walks.position is not None]
-    places: dict[str, list[Path]] = {name: [] for name in kinds}
+    fitted: dict[str, list[CellPredictor]] = {name: [] for name in kinds}
     jobs = [(name, seed) for name in kinds for seed in settings.seeds]
     for number, (name, seed) in enumerate(jobs):
-        record = PredictorRecord(
+        record = PredictorRecord.of_map(
+            xy,
+            system.slot_s,
             inputs=name,
-            cells=len(xy),
-            map=map_digest(xy),
             hidden=settings.hidden,
             embedding=settings.embedding,
             horizon=settings.horizon,
             notes={"experiment": experiment.name, "seed": seed},
         )
         progress = _share(report, f"{NAMES[name]}, seed {seed}", number, len(jobs))
-        predictor = fit_predictor(walks, xy, record, settings, seed, progress)
-        count = len(places[name])
-        places[name].append(folder / (f"{name}_{count}" if count else name))
-        save_predictor(places[name][-1], predictor)
+        fitted[name].append(fit_predictor(walks, xy, record, settings, seed, progress))
+    (folder / RESULTS).unlink(missing_ok=True)
+    places = {name: [folder / (f"{name}_{n}" if n else name) for n in range(len(fitted[name]))] for name in kinds}
+    for name in kinds:
+        for place, predictor in zip(places[name], fitted[name], strict=True):
+            save_predictor(place, predictor)
     return places
 
 
@@ -109,17 +108,17 @@ def judge_one(experiment: Experiment, folder: Path | None) -> tuple[Judgement, l
     system = task.system()
     assert isinstance(system, UserMigrationSystem)
     episodes = [system.episode(seed, {}) for seed in experiment.evaluation.seeds]
-    judgement = joined([judge(_next_cell(system, episode, folder), episode.place) for episode in episodes])
+    judgement = joined([judge(_next_cell(system, episode), episode.place) for episode in episodes])
     policy = policy_named(task.id, "Markov look-ahead" if folder is None else "Recurrent look-ahead", system)
     return judgement, run_episodes(task, policy, experiment.evaluation.seeds)
 
 
-def _next_cell(system: UserMigrationSystem, episode: Episode, folder: Path | None) -> NDArray[np.float32]:
-    """(slots, users, cells) probability of each cell in the next slot."""
-    if folder is None:
+def _next_cell(system: UserMigrationSystem, episode: Episode) -> NDArray[np.float32]:
+    """(slots, users, cells) probability of each cell in the next slot, by the predictor that the system has."""
+    learned = system.prediction.learned
+    if learned is None:
         return chain_forecast(system.chain, episode.place).next_cell(episode.place)
-    xy = system.source.xy
-    return load_predictor(folder, xy).forecast(episode.walks, xy, system.chain).next_cell(episode.place)
+    return learned.forecast(episode.walks, system.source.xy, system.chain).next_cell(episode.place)
 
 
 def system_of(environment: str, settings: Mapping[str, object]) -> UserMigrationSystem:

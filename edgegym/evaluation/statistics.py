@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from scipy.stats import trim_mean
 
 Floats = NDArray[np.float64]
-Resampled = Literal["runs", "episodes", "runs and episodes", "nothing"]
+Resampled = Literal["runs", "episodes", "runs and episodes", "users", "nothing"]
 Scheme = Literal["runs", "stratified"]
 
 RESAMPLES = 2000

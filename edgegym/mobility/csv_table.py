@@ -101,7 +101,8 @@ def read_table(path: Path, names: Mapping[str, str] | None = None) -> CsvTable:
         names: names of columns in this file, by ours, where they are not those of :data:`ALIASES`.
 
     Raises:
-        TraceError: for a file that cannot be read or holds no rows, naming the line where fields are missing.
+        TraceError: for a file that cannot be read or holds no rows, naming the line where fields are missing or the
+            column that stands there twice.
     """
     try:
         raw = path.read_bytes()
@@ -120,6 +121,9 @@ def read_table(path: Path, names: Mapping[str, str] | None = None) -> CsvTable:
     if len(rows) < 2:
         raise TraceError(f"{path}: holds no rows; a head line and rows below it are needed.")
     head = [name.strip() for name in rows[0]]
+    twice = [name for place, name in enumerate(head) if name and name in head[:place]]
+    if twice:
+        raise TraceError(f"{path}: column {twice[0]!r} stands in the head line twice; rename one of the two.")
     for line, row in zip(lines, rows, strict=True):
         if len(row) != len(head):
             raise TraceError(f"{path}, line {line}: has {len(row)} fields, the head line {len(head)}; mend the row.")

@@ -13,8 +13,12 @@ from edgegym.compiling import inlined, njit
 
 DIRECTIONS = ((1, 0), (0, 1), (-1, 1), (-1, 0), (0, -1), (1, -1))
 """Steps to the six neighbours, in order of rotation."""
-HALF = 1 << 14
+BITS = 15
+"""A packed cell is q + HALF, shifted by this many bits, plus s + HALF."""
+HALF = 1 << (BITS - 1)
 """Coordinates from -HALF to HALF - 1 can be packed into one number."""
+PACKED_CELLS = 1 << (2 * BITS)
+"""Packed cells are numbers from 0 up to but not this."""
 
 
 def hops(offset: ArrayLike) -> NDArray[np.int64]:
@@ -44,17 +48,33 @@ def reflected(cells: ArrayLike) -> NDArray[np.int64]:
 
 
 def pack(cells: ArrayLike) -> NDArray[np.int32]:
-    """(...) one number for each cell (..., 2), for arrays that hold a place in one integer."""
+    """(...) int32, one number from 0 on for each cell (..., 2), for arrays that hold a place in one integer.
+
+    Raises:
+        ValueError: for a coordinate outside -HALF to HALF - 1.
+    """
     c = np.asarray(cells, np.int64) + HALF
     if np.any((c < 0) | (c >= 2 * HALF)):
         raise ValueError(f"coordinates must lie between {-HALF} and {HALF - 1}")
-    return (c[..., 0] * (2 * HALF) + c[..., 1]).astype(np.int32)
+    return ((c[..., 0] << BITS) + c[..., 1]).astype(np.int32)
+
+
+def unpack(places: ArrayLike) -> NDArray[np.int64]:
+    """(..., 2) cells of packed ones (...): what :func:`pack` was given."""
+    packed = np.asarray(places, np.int64)
+    return np.stack([(packed >> BITS) - HALF, (packed & (2 * HALF - 1)) - HALF], axis=-1)
+
+
+@inlined
+def packed_cell(q: int, s: int) -> int:
+    """A cell as one number: :func:`pack` of one, unchecked."""
+    return ((q + HALF) << BITS) + s + HALF
 
 
 @inlined
 def unpack_q(place: int) -> int:
     """Coordinate q of a packed cell."""
-    return (place >> 15) - HALF
+    return (place >> BITS) - HALF
 
 
 @inlined
@@ -89,7 +109,7 @@ def packed_towards(start: int, end: int, left: int) -> int:
         a = -b - c
     elif off_b > off_c:
         b = -a - c
-    return (q + int(a) + HALF) * (2 * HALF) + s + int(b) + HALF
+    return packed_cell(q + int(a), s + int(b))
 
 
 @njit(cache=True)

@@ -16,17 +16,17 @@ from edgegym.settings import Settings
 class HopCosts(Settings):
     """Constant-plus-exponential costs of migrating over x hops and of serving a user y hops away; 0 for 0 hops."""
 
-    beta_c: float = 2.0
+    beta_c: float = Field(2.0, allow_inf_nan=False)
     """c_m(x) = beta_c + beta_l mu^x."""
-    beta_l: float = -1.0
+    beta_l: float = Field(-1.0, allow_inf_nan=False)
     """See ``beta_c``."""
-    mu: float = Field(0.8, ge=0)
+    mu: float = Field(0.8, ge=0, allow_inf_nan=False)
     """See ``beta_c``."""
-    delta_c: float = 1.0
+    delta_c: float = Field(1.0, allow_inf_nan=False)
     """c_d(y) = delta_c + delta_l theta^y."""
-    delta_l: float = -1.0
+    delta_l: float = Field(-1.0, allow_inf_nan=False)
     """See ``delta_c``."""
-    theta: float = Field(0.8, ge=0)
+    theta: float = Field(0.8, ge=0, allow_inf_nan=False)
     """See ``delta_c``."""
 
     @classmethod

@@ -35,10 +35,14 @@ class Walks:
 
 
 def spacing_of(xy: NDArray[np.float64]) -> float:
-    """Median distance of the sites (sites, 2) from their nearest neighbours; 1 for a single site."""
-    if len(xy) < 2:
+    """Median distance of the sites (sites, 2) from their nearest neighbours, in the unit of ``xy``.
+
+    Sites at one place count as one; 1 if they all are.
+    """
+    places = np.unique(xy, axis=0)
+    if len(places) < 2:
         return 1.0
-    distance, _ = cKDTree(xy).query(xy, [2])
+    distance, _ = cKDTree(places).query(places, [2])
     return float(np.median(distance))
 
 

@@ -13,10 +13,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, Self
 
 import numpy as np
 import safetensors
@@ -29,7 +30,7 @@ from edgegym.errors import SettingsError
 from edgegym.files import replaced
 from edgegym.mobility import motion
 from edgegym.mobility.markov import MarkovChain, cells_before
-from edgegym.mobility.motion import Walks, motion_inputs
+from edgegym.mobility.motion import Walks, motion_inputs, spacing_of
 from edgegym.mobility.sites import OUTSIDE
 from edgegym.settings import Settings
 
@@ -40,6 +41,9 @@ INPUTS: Mapping[str, tuple[str, ...]] = {"cells": motion.CELLS, "motion": motion
 FLOOR = 1e-4
 """Added to the chain's probabilities, so that what it never saw can be learned."""
 MEND = "Fit one: edgegym forecast CONFIG."
+FORMAT: Literal["edgegym-cell-predictor-2"] = "edgegym-cell-predictor-2"
+OLD_FORMAT = "edgegym-cell-predictor-1"
+"""Files of this format do not say to which slot length and which distances they were fitted."""
 
 Floats = NDArray[np.float32]
 
@@ -47,13 +51,18 @@ Floats = NDArray[np.float32]
 class PredictorRecord(Settings):
     """The JSON half of the file."""
 
-    format: Literal["edgegym-cell-predictor-1"] = "edgegym-cell-predictor-1"
+    format: Literal["edgegym-cell-predictor-2"] = FORMAT
     inputs: Literal["cells", "motion"]
     """Cells alone, or also position, speed and heading."""
     cells: int = Field(ge=1)
     """Of the map."""
     map: str
     """Digest of the sites' positions, as :func:`map_digest` gives it."""
+    spacing: float = Field(gt=0)
+    """Median distance of neighbouring sites in the unit of the map, metres or degrees, as
+    :func:`~edgegym.mobility.motion.spacing_of` gives it."""
+    slot_s: float = Field(gt=0)
+    """Length of a slot, seconds."""
     hidden: int = Field(ge=1, le=1024)
     """Units of the recurrent layer."""
     embedding: int = Field(ge=1, le=1024)
@@ -62,6 +71,33 @@ class PredictorRecord(Settings):
     """Slots ahead for which it says whether the user leaves."""
     notes: dict[str, JsonValue] = Field(default_factory=dict)
     """Anything else worth keeping: what it was fitted to, with which seed."""
+
+    @classmethod
+    def of_map(cls, xy: NDArray[np.float64], slot_s: float, **rest: Any) -> Self:
+        """The record of a predictor for a map of sites (sites, 2) and slots of this length; the rest by name."""
+        return cls(cells=len(xy), map=map_digest(xy), spacing=spacing_of(xy), slot_s=slot_s, **rest)
+
+    def check_fit(self, path: Path, xy: NDArray[np.float64], slot_s: float) -> None:
+        """Make sure that a predictor is for this map of sites (sites, 2) and these slots.
+
+        Raises:
+            SettingsError: naming the file, what it was fitted to, and what there is.
+        """
+        spacing = spacing_of(xy)
+        if self.map != map_digest(xy):
+            raise SettingsError(
+                f"predictor: {path} was fitted to another map, of {self.cells} cells; this one has {len(xy)}. {MEND}"
+            )
+        if not math.isclose(self.spacing, spacing, rel_tol=1e-6):
+            raise SettingsError(
+                f"predictor: {path} was fitted to neighbouring sites {self.spacing:g} apart, but those of this "
+                f"workload are {spacing:g} apart; take the map that it was fitted to. {MEND}"
+            )
+        if not math.isclose(self.slot_s, slot_s, rel_tol=1e-9):
+            raise SettingsError(
+                f"predictor: {path} was fitted to slots of {self.slot_s:g} s, but those of this workload last "
+                f"{slot_s:g} s; take slots of {self.slot_s:g} s. {MEND}"
+            )
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Of the weights, by name."""
@@ -137,7 +173,7 @@ def states_of(chain: MarkovChain, cell: NDArray[np.int32]) -> NDArray[np.int32]:
 
 
 def map_digest(xy: NDArray[np.float64]) -> str:
-    """Tells maps of sites (sites, 2) apart; positions count to the millionth of the map's size."""
+    """Tells maps of sites (sites, 2) apart, but not by their size; positions count to the millionth of it."""
     scale = max(float(np.ptp(xy)), 1e-12)
     return hashlib.sha256(np.round((xy - xy.min(axis=0)) / scale, 6).tobytes()).hexdigest()[:16]
 
@@ -170,8 +206,9 @@ class CellPredictor:
 
         Args:
             walks: where the users were; with positions if the predictor reads motion.
-            xy: (cells, 2) the map that it was fitted on.
-            chain: fitted as the one that it was fitted on.
+            xy: (cells, 2) positions of the cells' sites, as they were in fitting.
+            chain: what it corrects, fitted to all training users. In fitting, each user's chain left out the user's
+                fold of them, so this one is another, if a little.
         """
         cell = walks.cell
         there = cell != OUTSIDE
@@ -206,22 +243,34 @@ def save_predictor(folder: str | Path, predictor: CellPredictor) -> None:
         aside.write_bytes(safetensors.numpy.save(tensors, {"record": predictor.record.model_dump_json()}))
 
 
-def load_predictor(folder: str | Path, xy: NDArray[np.float64]) -> CellPredictor:
-    """Read what :func:`save_predictor` wrote, for a map of sites (sites, 2).
+def load_predictor(folder: str | Path, xy: NDArray[np.float64], slot_s: float) -> CellPredictor:
+    """Read what :func:`save_predictor` wrote.
+
+    Args:
+        folder: of the predictor.
+        xy: (sites, 2) the map on which it is to predict.
+        slot_s: length of a slot there, seconds.
 
     Raises:
-        SettingsError: naming the file that is missing, damaged or for another map, and the mend.
+        SettingsError: naming the file that is missing, damaged, of an older format, or fitted to another map or slot
+            length, and the mend.
     """
     path = Path(folder) / FILE
     try:
         with safetensors.safe_open(path, framework="numpy") as file:
-            text = (file.metadata() or {}).get("record", "{}")
+            record = json.loads((file.metadata() or {}).get("record", "{}"))
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # no mapping
-        found = CellPredictor(PredictorRecord.parse(json.loads(text), "its record"), tensors)
+        record = record if isinstance(record, dict) else {}
+        old = record.get("format") == OLD_FORMAT
+        found = None if old else CellPredictor(PredictorRecord.parse(record, "its record"), tensors)
     except FileNotFoundError:
         raise SettingsError(f"predictor: {path} does not exist. {MEND}") from None
     except (OSError, LookupError, ValueError, safetensors.SafetensorError) as error:
         raise SettingsError(f"predictor: {path} is damaged or no predictor: {error} {MEND}") from None
-    if found.record.map != map_digest(xy):
-        raise SettingsError(f"predictor: {path} was fitted on another map of {found.record.cells} cells. {MEND}")
+    if found is None:
+        raise SettingsError(
+            f"predictor: {path} is of the format {OLD_FORMAT}, which does not say to which slot length and distances "
+            f"it was fitted; {FORMAT} is needed. Fit it anew: edgegym forecast CONFIG."
+        )
+    found.record.check_fit(path, xy, slot_s)
     return found

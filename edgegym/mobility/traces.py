@@ -61,7 +61,8 @@ def read_taxis(path: Path) -> Recording:
     """San Francisco taxis: ``cell_of_user`` (slots, users) with 0 for off, ``cell_latlon`` and ``slot_seconds``.
 
     Raises:
-        TraceError: for a file that is damaged, lacks an array, or names a cell without a position.
+        TraceError: for a file that is damaged, lacks an array, names a cell without a position, or has values that
+            are none.
     """
     names = ("cell_of_user", "cell_latlon", "slot_seconds")
     try:
@@ -76,6 +77,12 @@ def read_taxis(path: Path) -> Recording:
         raise TraceError(f"{path}: cannot be read as .npz ({error}).") from None
     if cell.ndim != 2 or site.ndim != 2 or site.shape[1] != 2 or cell.max(initial=0) > len(site):
         raise TraceError(f"{path}: shapes {cell.shape} and {site.shape}; cells 1 to {len(site)} need positions.")
+    if cell.dtype.kind not in "iu" or cell.min(initial=0) < 0:
+        raise TraceError(f"{path}: cell_of_user must hold whole numbers from 0 (off) on.")
+    if site.dtype.kind not in "iuf" or not np.isfinite(site).all():
+        raise TraceError(f"{path}: cell_latlon must hold finite degrees.")
+    if slot_s.shape != () or slot_s.dtype.kind not in "iuf" or not 0.0 < slot_s < np.inf:
+        raise TraceError(f"{path}: slot_seconds must be one number above 0 (found {slot_s.tolist()!r}).")
     columns = cell.T.astype(np.int32) - 1
     tracks = tuple(Track(np.flatnonzero(column != OUTSIDE), column[column != OUTSIDE]) for column in columns)
     numbers = tuple(str(number) for number in range(1, 1 + len(site)))

@@ -37,7 +37,8 @@ def manhattan(
 ) -> Positions:
     """Along the streets of a grid: at a crossing turn left or right with probability ``turn``, else go straight on.
 
-    At the rim whoever would leave the rectangle turns round; users begin at crossings.
+    At the rim whoever would leave the rectangle turns round; users begin at crossings. A side shorter than a block
+    counts as a block.
     """
     streets = np.maximum(1, extent_m // block_m).astype(np.int64)
     anywhere = rng.integers(0, streets + 1, (users, 2))
@@ -81,7 +82,10 @@ def random_waypoint(
     speed_m_s: tuple[float, float],
     start: NDArray[np.float64] | None = None,
 ) -> Positions:
-    """Straight to a uniform destination at a uniform speed, then to the next one, without a pause."""
+    """Straight to a uniform destination at a uniform speed, then to the next one.
+
+    Who arrives rests there until the slot ends: no user passes through its destination within a slot.
+    """
     anywhere, goal = rng.uniform(0, extent_m, (2, users, 2))
     at = anywhere if start is None else start.clip(0, extent_m)
     speed = rng.uniform(*speed_m_s, users)

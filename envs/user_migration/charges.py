@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from edgegym.compiling import inlined
+from edgegym.envs.user_migration.cost_settings import FULLEST
 from edgegym.envs.user_migration.state import State
 from edgegym.mobility.hex_plane import packed_hops
 
 TINY = 1e-12
+"""Servers by which a site may be overfull: what rounding leaves of loads that came and went."""
 
 
 @inlined
@@ -35,10 +37,15 @@ def move_cost(state: State, row: int, u: int, site: int) -> float:
 
 
 @inlined
-def busy(state: State, row: int, site: int, more: float) -> float:
-    """1 / (1 - utilisation) of a site with some more load: the factor of its service times."""
-    capacity = state.capacity[site]
-    return 1.0 / (1.0 - min((state.sites[row, site].load + more) / capacity, 0.99)) if capacity > 0.0 else 100.0
+def idle_share(load: float, capacity: float) -> float:
+    """1 - utilisation of a site, at the least 1 - ``FULLEST``: what its service times are divided by."""
+    return 1.0 - (min(load / capacity, FULLEST) if capacity > 0.0 else FULLEST)
+
+
+@inlined
+def stretch(load: float, capacity: float) -> float:
+    """The factor of a site's service times."""
+    return 1.0 / idle_share(load, capacity)
 
 
 @inlined
@@ -50,8 +57,8 @@ def congestion(state: State, row: int, u: int, site: int) -> float:
     work, load = state.work[kind], state.load[kind]
     if load == 0.0:
         return 0.0
-    others = state.sites[row, site].work
-    return (others + work) * busy(state, row, site, load) - others * busy(state, row, site, 0.0)
+    others, capacity = state.sites[row, site], state.capacity[site]
+    return (others.work + work) * stretch(others.load + load, capacity) - others.work * stretch(others.load, capacity)
 
 
 @inlined

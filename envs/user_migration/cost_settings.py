@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+import math
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from edgegym.mobility.hop_costs import HopCosts
 from edgegym.settings import Settings
+
+FULLEST = 0.99
+"""Utilisation from which on service times grow no further."""
 
 
 class ExponentialCost(HopCosts):
     """The constant-plus-exponential cost of the literature, in hops; without unit, load or capacity."""
 
     kind: Literal["exponential"] = "exponential"
+
+    @model_validator(mode="after")
+    def _nothing_is_earned(self) -> Self:
+        for names in (("beta_c", "beta_l", "mu"), ("delta_c", "delta_l", "theta")):
+            constant, factor, base = (getattr(self, name) for name in names)
+            beyond = constant if base < 1.0 else constant + factor if base == 1.0 or factor >= 0.0 else -math.inf
+            if min(constant + factor * base, beyond) < 0.0:
+                raise ValueError(f"{names[0]} + {names[1]} {names[2]}^x must not be negative at any x from 1 hop on")
+        return self
 
 
 class EdgeCost(Settings):
@@ -39,7 +52,7 @@ class EdgeCost(Settings):
     """Device card of a server."""
     servers: float | tuple[float, ...] = 1.0
     """Servers of each site; a tuple is begun again where there are more sites. 0 is a site that serves nobody."""
-    most_utilisation: float = Field(0.9, gt=0, le=0.99)
+    most_utilisation: float = Field(0.9, gt=0, le=FULLEST)
     """A site with more than this load is full; service times grow as 1 / (1 - load)."""
     migration_share: float = Field(0.1, gt=0, le=1)
     """Share of a backhaul link that a migration gets."""
@@ -62,8 +75,8 @@ class EdgeCost(Settings):
     @classmethod
     def _some(cls, servers: float | tuple[float, ...]) -> float | tuple[float, ...]:
         values = servers if isinstance(servers, tuple) else (servers,)
-        if not values or min(values) < 0 or max(values) <= 0:
-            raise ValueError("needs numbers from 0 on, one of them above 0; no service could run anywhere else")
+        if not (values and all(0 <= value < math.inf for value in values) and max(values) > 0):
+            raise ValueError("needs finite numbers from 0 on, one of them above 0; no service could run anywhere else")
         return servers
 
 

@@ -42,7 +42,8 @@ class UserMigrationEnv(CandidateEnv):
 
     ``likely``, ``next_near``, ``outlook``, ``dwell`` and some candidates come from a ``predictor``: a Markov chain over
     the last two cells, or a folder of ``edgegym forecast`` with a recurrent network that corrects the chain from what
-    the user has shown so far, its cells or also its position, speed and heading.
+    the user has shown so far, its cells or also its position, speed and heading. It goes with the map and the slot
+    length that it was fitted to; others are refused.
 
     Energy is what cards state: active power of the server for the time of each request, the phone's energy for each
     byte that it sends, and the backhaul's for each byte of requests and migrations. ``cost.energy`` puts a price on it.

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from edgegym.compiling import inlined, njit
-from edgegym.envs.user_migration.charges import busy, choice_cost, has_room, move_cost, near_cost, put
+from edgegym.envs.user_migration.charges import choice_cost, has_room, move_cost, near_cost, put, stretch
 from edgegym.envs.user_migration.nomination import nominate
 from edgegym.envs.user_migration.state import NOWHERE, State
 from edgegym.mobility.hex_plane import packed_hops
@@ -158,7 +158,9 @@ def close_slot(state: State, row: int) -> None:
         if user.cell == NOWHERE:
             state.delays[row, r.slot, u] = np.nan
             continue
-        factor = 1.0 if rules.plane or state.load[user.kind] == 0.0 else busy(state, row, user.site, 0.0)
+        factor = 1.0
+        if not rules.plane and state.load[user.kind] > 0.0:
+            factor = stretch(state.sites[row, user.site].load, state.capacity[user.site])
         near = near_cost(state, user.kind, user.cell, user.site)
         entry.cost += user.paid + near + state.work[user.kind] * factor
         entry.users += 1

@@ -46,7 +46,8 @@ class UserMigrationParams(Settings):
     observe: Literal["cell", "motion", "prediction"] = "prediction"
     """What is known of a user: its cell, also the cell before (so heading), also a prediction of where it goes."""
     predictor: str = "markov"
-    """Who predicts: the Markov chain of cells, or the folder of a recurrent predictor of ``edgegym forecast``."""
+    """Who predicts: the Markov chain of cells, or the folder of a recurrent predictor of ``edgegym forecast``,
+    fitted to the same map and slot length."""
     discount: float = Field(0.9, ge=0, lt=1)
     """Of the metric ``discounted_cost``."""
     lookahead: float = Field(0.97, ge=0, lt=1)

@@ -27,19 +27,26 @@ class Prediction:
     Args:
         chain: how the training users move.
         xy: (sites, 2) the map.
+        slot_s: length of a slot.
         costs: of each service.
         discount: of the cost to go.
         predictor: ``"markov"``, or the folder of a learned predictor.
 
     Raises:
-        SettingsError: for a predictor that is missing, damaged or for another map.
+        SettingsError: for a predictor that is missing, damaged, or fitted to another map or slot length.
     """
 
     def __init__(
-        self, chain: MarkovChain, xy: NDArray[np.float64], costs: Sequence[Costs], discount: float, predictor: str
+        self,
+        chain: MarkovChain,
+        xy: NDArray[np.float64],
+        slot_s: float,
+        costs: Sequence[Costs],
+        discount: float,
+        predictor: str,
     ) -> None:
         self.chain, self.xy, self.costs, self.discount = chain, xy, costs, discount
-        self.learned = None if predictor == MARKOV else load_predictor(predictor, xy)
+        self.learned = None if predictor == MARKOV else load_predictor(predictor, xy, slot_s)
         # Without contention services do not differ, and one cost to go serves all.
         self._which = [next(i for i, one in enumerate(costs) if _same(one, cost)) for cost in costs]
         self._after = {i: continuation(chain, *costs[i], discount) for i in set(self._which)}

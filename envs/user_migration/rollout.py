@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgegym.compiling import njit
-from edgegym.envs.user_migration.viterbi import AWAY
+from edgegym.envs.user_migration.state import NOWHERE
 
 
 @njit(cache=True)
@@ -42,7 +42,7 @@ def rollout_costs(
     after, paid, judged = np.zeros((slots, sites)), np.empty(sites), np.empty(sites)
     least, cost = np.empty(sites), np.empty(sites)
     for t in range(slots - 2, -1, -1):
-        if cell[t + 1] == AWAY or cell[t] == AWAY:
+        if cell[t + 1] == NOWHERE or cell[t] == NOWHERE:
             continue
         handed = handover if cell[t + 1] != cell[t] else 0.0
         for s in range(sites):

@@ -24,8 +24,9 @@ from edgegym.envs.user_migration.rollout import rollout_costs
 from edgegym.envs.user_migration.state import CELL, MOTION, NOWHERE, PREDICTION, ROW_ARRAYS, RULES, State, row_arrays
 from edgegym.envs.user_migration.viewer import draw_map
 from edgegym.envs.user_migration.viterbi import cost_to_go
-from edgegym.envs.user_migration.workload import Episode, Source
+from edgegym.envs.user_migration.workload import GIVEN, Episode, Source, check_episode
 from edgegym.errors import SettingsError
+from edgegym.mobility.hex_plane import PACKED_CELLS
 from edgegym.mobility.markov import MarkovChain, fit_chain
 from edgegym.settings import Settings
 
@@ -59,8 +60,6 @@ class UserMigrationSystem(System):
     def __init__(self, params: UserMigrationParams, rows: int = 1) -> None:
         self.params, self.rows = params, rows
         self.plane = params.workload.kind == "hex_walk"
-        if self.plane and params.reach is None:
-            raise SettingsError("reach: a hex walk needs it.")
         self.num_candidates = 1 + int(params.reach or 0) if self.plane else params.candidates
         self.source = Source(params)
         self.slot_s = self.source.slot_s
@@ -87,7 +86,8 @@ class UserMigrationSystem(System):
     def prediction(self) -> Prediction:
         """Of next cells and costs to go, by the setting ``predictor``."""
         costs = [self.single_costs(service) for service in range(len(self.params.services))]
-        return Prediction(self.chain, self.source.xy, costs, self.params.lookahead, self.params.predictor)
+        source, params = self.source, self.params
+        return Prediction(self.chain, source.xy, source.slot_s, costs, params.lookahead, params.predictor)
 
     def begin(self, row: int, workload_seed: int, options: Mapping[str, Any]) -> None:
         """Load and start an episode; see :data:`RESET_OPTIONS` for the options."""
@@ -108,33 +108,16 @@ class UserMigrationSystem(System):
         """The episode that :meth:`begin` would load.
 
         Raises:
-            SettingsError: for an episode of the wrong shape, or with a cell or service that does not exist.
+            SettingsError: for an episode that does not fit, see
+                :func:`~edgegym.envs.user_migration.workload.check_episode`.
         """
         check_options(options, RESET_OPTIONS)
         if "episode" not in options:
             return self.source.episode(workload_seed)
         episode = options["episode"]
         if not isinstance(episode, Episode):
-            raise SettingsError(f"reset option 'episode': an Episode is needed (found {type(episode).__name__}).")
-        place, service = episode.place, episode.service
-        if (
-            place.ndim != 2
-            or not place.size
-            or service.shape != place.shape[1:]
-            or episode.start.shape != service.shape
-        ):
-            raise SettingsError(
-                f"reset option 'episode': place {place.shape} must be (slots, users), the rest (users,)."
-            )
-        cells = np.append(place.ravel(), episode.start)
-        wrong = cells[(cells < NOWHERE) | (cells >= len(self.source.xy))]
-        if not self.plane and len(wrong):
-            raise SettingsError(
-                f"reset option 'episode': cell {wrong[0]} is none of the {len(self.source.xy)} cells; -1 stands for a "
-                "user outside every cell."
-            )
-        if not (service.min() >= 0 and service.max() < len(self.params.services)):
-            raise SettingsError(f"reset option 'episode': services must lie in 0 to {len(self.params.services) - 1}.")
+            raise SettingsError(f"{GIVEN}: an Episode is needed (found {type(episode).__name__}).")
+        check_episode(episode, PACKED_CELLS if self.plane else len(self.source.xy), len(self.params.services))
         return episode
 
     def single_costs(self, service: int) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:

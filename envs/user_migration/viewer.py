@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgegym.envs.user_migration.state import NOWHERE
-from edgegym.mobility.hex_plane import HALF, disc, pack
+from edgegym.mobility.hex_plane import disc, pack, unpack
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -66,7 +66,7 @@ def _draw_sites(system: UserMigrationSystem, row: int, axes: Axes) -> None:
 
 
 def _draw_cells(system: UserMigrationSystem, there: NDArray[Any], axes: Axes) -> None:
-    ends = np.concatenate([_axial(there["cell"]), _axial(there["site"])])
+    ends = np.concatenate([unpack(there["cell"]), unpack(there["site"])])
     x, y = _xy(system, np.unique(pack((ends[:, None] + disc(SURROUNDINGS)).reshape(-1, 2)))).T
     axes.scatter(x, y, s=900, marker="h", facecolors="none", edgecolors="0.8", zorder=1)
 
@@ -75,11 +75,5 @@ def _xy(system: UserMigrationSystem, places: NDArray[Any]) -> NDArray[np.float64
     """(n, 2) where places are: those of sites, or of packed cells of the hexagonal plane."""
     if not system.plane:
         return np.asarray(system.source.xy[places])
-    q, s = _axial(places).T
+    q, s = unpack(places).T
     return np.stack([q + s / 2.0, s * np.sqrt(3.0) / 2.0], axis=-1)
-
-
-def _axial(places: NDArray[Any]) -> NDArray[np.int64]:
-    """(n, 2) coordinates of packed cells."""
-    packed = np.asarray(places, np.int64)
-    return np.stack([(packed >> 15) - HALF, (packed & (2 * HALF - 1)) - HALF], axis=-1)

@@ -12,12 +12,14 @@ from edgegym.envs.user_migration.generated import GeneratedUsers
 from edgegym.envs.user_migration.params import UserMigrationParams
 from edgegym.envs.user_migration.recorded import RecordedUsers
 from edgegym.envs.user_migration.workload_settings import PositionTraceSettings, TaxiSettings
+from edgegym.errors import SettingsError
 from edgegym.mobility.motion import Walks
 from edgegym.mobility.sites import OUTSIDE
 
 SEED_MASK = 0x7FFFFFFFFFFFFFFF
 FITTING_EPISODES = 20
 """Episodes of a generated workload to which the Markov chain is fitted."""
+GIVEN = "reset option 'episode'"
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,40 @@ class Episode:
     def walks(self) -> Walks:
         """Where the users are."""
         return Walks(self.place, self.position)
+
+
+def check_episode(episode: Episode, cells: int, services: int) -> None:
+    """Make sure that an episode which somebody made fits a system.
+
+    Args:
+        episode: what is given as a reset option.
+        cells: places that there are.
+        services: kinds of service that there are.
+
+    Raises:
+        SettingsError: for arrays of the wrong shape or kind, a cell or service that does not exist, or a user that is
+            there without a position.
+    """
+    place, service, start, position = episode.place, episode.service, episode.start, episode.position
+    if place.ndim != 2 or not place.size or service.shape != place.shape[1:] or start.shape != service.shape:
+        raise SettingsError(f"{GIVEN}: place {place.shape} must be (slots, users), service and start (users,).")
+    for name, array in (("place", place), ("service", service), ("start", start)):
+        if array.dtype.kind not in "iu":
+            raise SettingsError(f"{GIVEN}: {name} must hold whole numbers (found {array.dtype}).")
+    named = np.append(place.ravel(), start)
+    wrong = named[(named < OUTSIDE) | (named >= cells)]
+    if len(wrong):
+        raise SettingsError(
+            f"{GIVEN}: cell {wrong[0]} is none of the {cells} cells; -1 stands for a user outside every cell."
+        )
+    if not (service.min() >= 0 and service.max() < services):
+        raise SettingsError(f"{GIVEN}: services must lie in 0 to {services - 1}.")
+    if position is not None and position.shape != (*place.shape, 2):
+        raise SettingsError(f"{GIVEN}: position {position.shape} must be (slots, users, 2), here {(*place.shape, 2)}.")
+    if position is not None and not np.isfinite(position[place != OUTSIDE]).all():
+        raise SettingsError(f"{GIVEN}: position must be finite wherever a user is in a cell.")
+    if episode.outside is not None and episode.outside.shape != place.shape[:1]:
+        raise SettingsError(f"{GIVEN}: outside {episode.outside.shape} must be (slots,), here {place.shape[:1]}.")
 
 
 class Source:
