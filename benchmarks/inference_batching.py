@@ -9,17 +9,14 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import os
-import platform
 import time
-from collections.abc import Iterable, Sequence
-from datetime import date
-from importlib.metadata import version
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
 import numpy as np
+from page import machine, table
 
 import edgegym  # noqa: F401
 from edgegym.agents.experiment import Experiment, load_experiment
@@ -39,14 +36,6 @@ RATES_PER_S = (1000.0, 2000.0, 3000.0)
 SAME = 1e-9
 """Goodputs this close are equal."""
 METRICS = ("goodput_accuracy", "slo_attainment", "accuracy", "p99_latency_s", "energy_j", "mean_batch", "loads")
-
-
-def table(heads: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Print a Markdown table."""
-    print(f"| {' | '.join(heads)} |\n|{'---|' * len(heads)}")
-    for row in rows:
-        print(f"| {' | '.join(str(cell) for cell in row)} |")
-    print()
 
 
 def exact() -> None:
@@ -145,7 +134,7 @@ def speed() -> None:
             decisions += 1
         requests += 2000
     alone = time.process_time() - began
-    vector = gym.make_vec(ENV, num_envs=256)
+    vector: Any = gym.make_vec(ENV, num_envs=256)
     vector.reset(seed=0)
     system, steps = vector.unwrapped.system, 200
     rng, ended, spent = np.random.default_rng(0), 0, 0.0
@@ -171,8 +160,7 @@ def main() -> None:
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="folder of the trained policies")
     runs = parser.parse_args().runs
     print("# Inference batching\n\n`OMP_NUM_THREADS=1 python benchmarks/inference_batching.py`; ", end="")
-    packages = ", ".join(f"{name} {version(name)}" for name in ("numpy", "numba", "stable-baselines3", "torch"))
-    print(f"{os.cpu_count()} cores (shared), Python {platform.python_version()}, {packages}, {date.today()}.\n")
+    print(f"{machine()}\n")
     exact()
     for name, rate_per_s in itertools.product(EXPERIMENTS, RATES_PER_S):
         judge(name, rate_per_s, runs)

@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 
 from edgegym.agents.bounds.inference_batching import Fluid, Hindsight
+from edgegym.agents.heuristics import inference_batching
 from edgegym.agents.heuristics.inference_batching import fitted_heuristics, greedy
+from edgegym.agents.heuristics.inference_batching_search import LARGEST_GRID, best_on_grid
 from edgegym.agents.policies import heuristics, policy_named
 from edgegym.decision.policy import ScorePolicy, UniformPolicy
 from edgegym.decision.system import Decisions, make_settings
@@ -228,6 +230,42 @@ def test_fitted_heuristics_are_kept(tmp_path: Any) -> None:
     again = fitted_heuristics(system, [1, 2], "goodput_accuracy", tmp_path, lambda text, done: None)
     assert [policy.description for policy in first] == [policy.description for policy in again]
     assert policy_named(ENV, "timeout").name == "Timeout"
+
+
+def test_fitted_heuristics_are_fitted_anew_on_another_grid(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    system = make(workload={"arrivals": {"kind": "poisson", "rate": 400.0}, "requests": 60})
+    fitted = [fitted_heuristics(system, [1], "goodput_accuracy", tmp_path, lambda text, done: None)]
+    monkeypatch.setattr(inference_batching, "_grids", lambda system: {"Deferred": [[0.123], [True]]})
+    fitted.append(fitted_heuristics(system, [1], "goodput_accuracy", tmp_path, lambda text, done: None))
+    assert [policy.name for policy in fitted[1]] == ["Deferred, fitted"]
+    assert "0.123" in fitted[1][0].description
+
+
+def test_small_grids_are_tried_whole_and_large_ones_by_coordinates() -> None:
+    """A lone peak that no coordinate leads to shows which search it was; a sum over the axes has no such trap."""
+    asked: list[tuple[int, ...]] = []
+
+    def lone_peak(*point: int) -> float:
+        asked.append(point)
+        return float(point == (3,) * len(point))
+
+    def separable(*point: int) -> float:
+        asked.append(point)
+        return -sum(abs(value - i % 4) for i, value in enumerate(point))
+
+    assert best_on_grid(lone_peak, [range(4)] * 2) == (3, 3)
+    assert best_on_grid(lone_peak, [range(4)] * 8) == (0,) * 8
+    asked.clear()
+    assert best_on_grid(separable, [range(4)] * 8) == (0, 1, 2, 3) * 2
+    assert len(asked) == len(set(asked)) <= LARGEST_GRID
+
+
+def test_early_drop_plans_for_many_queues() -> None:
+    queue = {"variants": [FAST, {**GOOD, "accuracy": 0.9}], "slo_s": 1.0}
+    system = make(queues=[queue] * 24, memory_bytes=None, workload={"requests": 100})
+    task = Task(ENV, system.params.model_dump(mode="json"))
+    found = run_episodes(task, policy_named(ENV, "Early drop"), [0])[0].metrics
+    assert 0.7 < found["accuracy"] <= 0.9
 
 
 @pytest.mark.parametrize(

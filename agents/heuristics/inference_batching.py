@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import itertools
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edgegym.agents.heuristics.inference_batching_search import Axes, best_on_grid
 from edgegym.agents.heuristics.inference_batching_stateful import Aimd, EarlyDrop, RoundRobin
 from edgegym.decision.policy import ActingPolicy, Policy, ScorePolicy
 from edgegym.decision.spaces import Columns
@@ -148,15 +148,15 @@ def heuristics(system: System | None = None) -> list[Policy]:
     ]
 
 
-def _grids(system: InferenceBatchingSystem) -> dict[str, Iterator[tuple[Any, ...]]]:
-    """Parameters that are tried."""
+def _grids(system: InferenceBatchingSystem) -> dict[str, Axes]:
+    """Values of each parameter that are tried."""
     queue_of = system.tables.variants["queue"]
     of_queue = [np.flatnonzero(queue_of == q).tolist() for q in range(len(system.tables.services))]
     return {
-        "Timeout": itertools.product((0.02, 0.05, 0.1, 0.2, 0.4), (4, 8, 16, 32), (False, True)),
-        "Deferred": itertools.product((0.05, 0.1, 0.2, 0.3, 0.45, 0.6, 0.8), (False, True)),
-        "AIMD": itertools.product((1.0, 2.0, 4.0), (False, True)),
-        "Static variants": itertools.product(*of_queue),
+        "Timeout": [[0.02, 0.05, 0.1, 0.2, 0.4], [4, 8, 16, 32], [False, True]],
+        "Deferred": [[0.05, 0.1, 0.2, 0.3, 0.45, 0.6, 0.8], [False, True]],
+        "AIMD": [[1.0, 2.0, 4.0], [False, True]],
+        "Static variants": of_queue,
     }
 
 
@@ -175,16 +175,17 @@ def fitted_heuristics(
 ) -> list[Policy]:
     """Timeout and deferred batching, AIMD and static variants with the best parameters of a grid on some episodes."""
     assert isinstance(system, InferenceBatchingSystem)
-    makers = _makers(system)
-    key = {"of": system.params.model_dump(mode="json"), "seeds": list(seeds), "metric": metric}
+    makers, grids = _makers(system), _grids(system)
+    key = {"of": system.params.model_dump(mode="json"), "seeds": list(seeds), "metric": metric, "grids": grids}
     path = folder / FITTED
     kept = _read(path)
     if kept.get("key") != key:
         kept = {"key": key, "fitted": {}}
-        for name, grid in _grids(system).items():
-            progress(f"fitting {name}", 0.0)
-            scored = [(_score(system, makers[name](*values), seeds, metric), values) for values in grid]
-            kept["fitted"][name] = max(scored, key=lambda each: each[0])[1]
+        for done, (name, axes) in enumerate(grids.items()):
+            progress(f"fitting {name}", done / len(grids))
+            kept["fitted"][name] = best_on_grid(
+                lambda *values, make=makers[name]: _score(system, make(*values), seeds, metric), axes
+            )
         write_json(path, kept)
     return [_renamed(makers[name](*values), f"{name}, fitted") for name, values in kept["fitted"].items()]
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import itertools
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edgegym.agents.heuristics.inference_batching_search import best_on_grid
 from edgegym.decision.policy import EpisodeResult, PlayingPolicy
 from edgegym.decision.spaces import Columns
 from edgegym.decision.system import Decisions, System
@@ -116,7 +116,8 @@ class EarlyDrop(SteppingPolicy):
 
     Its squishy bin packing for one accelerator: in a duty cycle D every queue is served once with a batch of rate x D,
     which must fit into D, and D plus a batch into the SLO. Of the variants and cycles that do, it takes the most
-    accurate; if none does, the quickest variants and the largest batches of which two fit into the SLO.
+    accurate (for many queues by coordinate ascent from the quickest variants); if none does, the quickest variants and
+    the largest batches of which two fit into the SLO.
     """
 
     name = "Early drop"
@@ -154,21 +155,35 @@ def _squishy(system: InferenceBatchingSystem, rate: NDArray[np.float64]) -> tupl
     tables, most = system.tables, system.params.batches[-1]
     slo = tables.services["slo"]
     of_queue = [np.flatnonzero(tables.variants["queue"] == q) for q in range(len(slo))]
-    best, found = -1.0, None
-    for chosen in itertools.product(*of_queue):
+    quickest_first = [mine[tables.latency[mine, most].argsort(kind="stable")].tolist() for mine in of_queue]
+
+    def value(*chosen: int) -> float:
         mine = tables.variants[list(chosen)]
-        if mine["bytes"].sum() > tables.rules["memory"][0]:
-            continue
-        for cycle in CYCLES * min(slo.min(), 1.0):
-            batch = np.ceil(rate * cycle).astype(np.int64)
-            if batch.max() > most:
-                break
-            seconds = tables.latency[list(chosen), batch] * (batch > 0)
-            value = float((rate * mine["accuracy"] * tables.services["weight"]).sum())
-            if seconds.sum() <= cycle and np.all(cycle + seconds <= slo) and value > best:
-                best, found = value, (list(map(int, chosen)), np.maximum(batch, 1))
-    if found is not None:
-        return found
-    quick = [int(mine[tables.latency[mine, most].argmin()]) for mine in of_queue]
-    fits = [max(1, int((2.0 * tables.latency[v, 1:] <= slo[q]).sum())) for q, v in enumerate(quick)]
-    return quick, np.array(fits)
+        fits = _planned_batches(system, rate, chosen) is not None
+        return float((rate * mine["accuracy"] * tables.services["weight"]).sum()) if fits else -1.0
+
+    best = best_on_grid(value, quickest_first)
+    batch = _planned_batches(system, rate, best)
+    if batch is not None:
+        return list(best), np.maximum(batch, 1)
+    quick = [mine[0] for mine in quickest_first]
+    two_fit = [max(1, int((2.0 * tables.latency[v, 1:] <= slo[q]).sum())) for q, v in enumerate(quick)]
+    return quick, np.array(two_fit)
+
+
+def _planned_batches(
+    system: InferenceBatchingSystem, rate: NDArray[np.float64], chosen: Sequence[int]
+) -> NDArray[np.int64] | None:
+    """(queues,) batches in the shortest duty cycle that one variant of each queue keeps; None if there is none."""
+    tables, most, variants = system.tables, system.params.batches[-1], list(chosen)
+    if tables.variants["bytes"][variants].sum() > tables.rules["memory"][0]:
+        return None
+    slo = tables.services["slo"]
+    for cycle in CYCLES * min(slo.min(), 1.0):
+        batch = np.ceil(rate * cycle).astype(np.int64)
+        if batch.max() > most:
+            return None
+        seconds = tables.latency[variants, batch] * (batch > 0)
+        if seconds.sum() <= cycle and np.all(cycle + seconds <= slo):
+            return batch
+    return None
