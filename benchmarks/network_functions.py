@@ -1,23 +1,29 @@
-"""Network functions: speed, cost with the number of nodes, and what every policy accepts on the presets.
+"""Network functions: speed, cost with the number of nodes, and what policies accept.
 
-``OMP_NUM_THREADS=1 python benchmarks/network_functions.py [speed] [presets] [optimum]``; all three if none is named.
+``OMP_NUM_THREADS=1 python benchmarks/network_functions.py [speed] [presets] [optimum] [annealing] [congestion]``; all
+if none is named.
 """
 
 from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Sequence
+from itertools import product
 from typing import Any
 
 import gymnasium as gym
 import numpy as np
 
 import edgegym  # noqa: F401  # registers the environments
+from edgegym.agents.heuristics.network_functions import SimulatedAnnealing
 from edgegym.agents.policies import bounds, heuristics
+from edgegym.decision.policy import EpisodeResult
 from edgegym.evaluation.harness import Task, run_episodes
 
 ENV = "EdgeGym/NetworkFunctions-v0"
 SEEDS = range(1_000_000, 1_000_010)
+VALIDATION = range(500_000, 500_010)
 SHOWN = ("acceptance_ratio", "revenue_to_cost", "revenue_rate", "flow_success", "delay_p95_s", "node_utilisation")
 TASKS: dict[str, dict[str, Any]] = {
     "waxman100": {"preset": "waxman100"},
@@ -115,9 +121,42 @@ def optimum() -> None:
         print(f"| {policy.name} | {sum(accepted[policy.name]) / sum(accepted['Offline optimum']):.3f} |", flush=True)
 
 
+def annealing() -> None:
+    print("\n## Simulated annealing, validation episodes\n")
+    print("| moves | preset | accepted | CPU ms per request |\n|---|---|---|---|")
+    for preset in ("waxman100", "abilene"):
+        task = Task(ENV, {"preset": preset})
+        run_episodes(task, SimulatedAnnealing(moves=10), VALIDATION[:1])
+        for moves in (100, 300, 1_000, 3_000, 10_000):
+            began = time.process_time()
+            results = run_episodes(task, SimulatedAnnealing(moves), VALIDATION)
+            spent = (time.process_time() - began) / len(results)
+            print(f"| {moves} | {preset} | {mean_of(results, 'acceptance_ratio'):.3f} | {spent:.2f} |", flush=True)
+
+
+def mean_of(results: Sequence[EpisodeResult], metric: str) -> float:
+    return float(np.mean([result.metrics[metric] for result in results]))
+
+
+def congestion() -> None:
+    print("\n## Around congested links, validation episodes\n")
+    print("| policy | preset | above | accepted | without | segments moved |\n|---|---|---|---|---|---|")
+    for preset, above in product(("waxman100", "abilene"), (0.9, 0.7)):
+        still = {"preset": preset, "completion": True}
+        moving = {**still, "congestion": {"above": above, "until": above - 0.1}}
+        for policy in heuristics(ENV, Task(ENV, still).system()):
+            if policy.name in ("Cheapest completion", "Nearest", "Shortest path", "Marginal cost"):
+                before, after = (run_episodes(Task(ENV, settings), policy, VALIDATION) for settings in (still, moving))
+                accepted, without = (mean_of(results, "acceptance_ratio") for results in (after, before))
+                moved = mean_of(after, "relieved_segments")
+                print(
+                    f"| {policy.name} | {preset} | {above} | {accepted:.3f} | {without:.3f} | {moved:.0f} |", flush=True
+                )
+
+
 def main() -> None:
     """Run the named parts."""
-    parts = {"speed": speed, "presets": presets, "optimum": optimum}
+    parts = {"speed": speed, "presets": presets, "optimum": optimum, "annealing": annealing, "congestion": congestion}
     for name in sys.argv[1:] or parts:
         parts[name]()
 

@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 
 import edgegym  # noqa: F401  # registers the environments
+from edgegym.agents.heuristics.network_functions import SimulatedAnnealing
 from edgegym.agents.policies import heuristics
 from edgegym.envs.network_functions.accounting import episode_metrics
 from edgegym.envs.network_functions.state import ACTIVE, DONE, FAILED, NETWORK, REJECTED, REQUEST, ROW
 from edgegym.evaluation.harness import Task, run_episodes
 
-from .sfc_systems import ABSTRACT, ENV, SERVICES
+from .sfc_systems import ABSTRACT, ENV, SERVICES, system_of
 
 
 def test_heuristics_never_err_and_nearest_nodes_can_be_offered_alone() -> None:
@@ -85,3 +86,25 @@ def test_metrics_count_only_the_time_that_flows_were_served() -> None:
     assert found["revenue_rate"] == pytest.approx((10 * 5 + 20 * 2 + 40 * 4) / 10)
     assert found["revenue_to_cost"] == pytest.approx((10 * 5 + 20 * 2 + 40 * 4) / (50 * (5 + 2 + 4)))
     assert (found["acceptance_ratio"], found["failed_flows"]) == (0.75, pytest.approx(1 / 3))
+
+
+def test_annealing_plans_the_same_at_every_run_and_better_with_more_moves() -> None:
+    task = Task(ENV, {"preset": "abilene", "workload": {"requests": 300}})
+    few, more, again = (
+        np.mean([each.metrics["acceptance_ratio"] for each in run_episodes(task, SimulatedAnnealing(moves), range(4))])
+        for moves in (10, 1000, 1000)
+    )
+    assert more == again
+    assert more > few + 0.02
+
+
+def test_successive_seeds_take_all_networks_in_turn() -> None:
+    system = system_of({**ABSTRACT, "substrate": {**ABSTRACT["substrate"], "networks": 3}})
+    assert [system.episode(seed, {}).network for seed in range(1_000_000, 1_000_006)] == [1, 2, 0, 1, 2, 0]
+
+
+def test_nodes_of_other_tiers_have_the_device_for_all_others() -> None:
+    costs = system_of({**SERVICES, "devices": {"": "rtx_3090", "edge": "jetson_nano_gpu"}}).costs
+    edge, other = costs.device_of(["edge", "somewhere"])
+    assert [costs.devices[kind] for kind in (edge, other)] == ["jetson_nano_gpu", "rtx_3090"]
+    assert costs.call_s[:, edge].sum() > costs.call_s[:, other].sum()

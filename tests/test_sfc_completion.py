@@ -49,7 +49,8 @@ def layered_graph(system: Any) -> nx.DiGraph:
 
 @pytest.mark.parametrize("distinct", [False, True])
 def test_ways_on_are_shortest_paths_through_layers(distinct: bool) -> None:
-    env: Any = gym.make(ENV, disable_env_checker=True, **ABSTRACT, distinct=distinct).unwrapped
+    longer = {**ABSTRACT, "workload": {**ABSTRACT["workload"], "requests": 60}}
+    env: Any = gym.make(ENV, disable_env_checker=True, **longer, distinct=distinct).unwrapped
     rng, system, over, seen = np.random.default_rng(0), env.system, False, 0
     env.reset(seed=5)
     while not over:

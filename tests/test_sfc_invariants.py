@@ -9,7 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from edgegym.decision.system import Decisions
-from edgegym.envs.network_functions.state import DONE, FAILED, PLACE, REJECTED
+from edgegym.envs.network_functions.state import ACTIVE, DONE, FAILED, PLACE, REJECTED
 from edgegym.envs.network_functions.system import NetworkFunctionsSystem
 from edgegym.network.substrates import SubstrateSettings, substrates_from_settings
 from edgegym.settings import merged
@@ -163,11 +163,12 @@ def test_the_account_notices_what_it_is_there_for() -> None:
 
     def spoilt(change: Any) -> int:
         system = system_of({"substrate": {"nodes": 6}, "workload": {"kind": "abstract", "requests": 16}, **EVERYTHING})
-        system.begin(0, 0, {})
+        system.begin(0, 3, {})
         out, rng = Decisions.empty(system), np.random.default_rng(0)
         system.observe(out)
         for _ in range(30):
             system.step(random_actions(out, rng), ~out.done, out)
+        assert (system.state.requests["status"] == ACTIVE).any()
         assert not violated(system.state, True, False).any()
         change(system.state)
         return int(violated(system.state, True, False).sum())

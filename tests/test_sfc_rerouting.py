@@ -7,9 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from edgegym.agents.policies import heuristics
+from edgegym.decision.policy import ScorePolicy
+from edgegym.decision.spaces import Columns
 from edgegym.envs.network_functions.state import DONE, FAILED, PLACE, RELIEVE, REROUTE
 
-from .sfc_systems import act, begun, episode_of, link_of, play_first, ring, system_of
+from .sfc_systems import ENV, act, begun, episode_of, link_of, play_first, ring, system_of
 
 LATER: dict[str, Any] = {"time_s": np.array([0.0, 5.0]), "life_s": np.array([10.0, 1.0])}
 
@@ -133,8 +136,8 @@ def test_flows_of_a_congested_link_are_asked_one_by_one_until_it_is_calm() -> No
     # Staying shows its path: one hop, 1 of 10 free on it; the other way takes three, 7 of 10 free.
     names = system.candidate_features
     stay, move = (dict(zip(names, out.candidates[0, i].tolist(), strict=True)) for i in (0, 2))
-    assert (stay["place"], stay["hops"], stay["bottleneck"]) == pytest.approx((0.0, 1 / 8, 0.1))
-    assert (move["place"], move["hops"], move["bottleneck"]) == pytest.approx((1.0, 3 / 8, 0.7))
+    assert [stay[name] for name in ("place", "stay", "hops", "bottleneck")] == pytest.approx([1.0, 1.0, 1 / 8, 0.1])
+    assert [move[name] for name in ("place", "stay", "hops", "bottleneck")] == pytest.approx([1.0, 0.0, 3 / 8, 0.7])
     act(system, 0, out)
     assert (rows["decision"][0], rows["flow"][0]) == (RELIEVE, 1)
     assert system.state.segments["path"][0, 0, 0] == 0
@@ -198,6 +201,46 @@ def test_moving_costs_a_reward_and_the_delay_of_what_waits(update_s: float) -> N
     # Flow 0 moved at 2 s to a path of three hops; half of what came in 4 s of 10 waited 4 s less what had passed.
     expected = (2 * 1 + 8 * 3) / 10 * 1e-3 + 0.5 * update_s**2 / 10
     assert system.requests(0)["delay_s"].tolist() == pytest.approx([expected, 1e-3, 1e-3])
+
+
+def relieved(policy: str, far: bool) -> float:
+    """Segments that a heuristic moves off a crowded link; the other way is as long as the present one, or longer."""
+    # From 0 to 2 both ways take two links, from 0 to 1 it is one or three.
+    place = 1 if far else 2
+    system = system_of({**CONGESTED, "completion": True}, ring({place: 50.0}))
+    chosen = next(each for each in heuristics(ENV, system) if each.name == policy)
+    destination = np.full(4, place, np.int64)
+    out = begun(system, crowd(4, 3.0, destination=destination))
+    while not out.done[0]:
+        action = place + 1
+        if system.state.rows["decision"][0] == RELIEVE:
+            assert isinstance(chosen, ScorePolicy)
+            columns = Columns(out.candidates, out.context, system.candidate_features, system.context_features)
+            action = int(chosen.act(columns, out.mask > 0)[0])
+        act(system, action, out)
+    return system.episode_metrics(0)["relieved_segments"]
+
+
+@pytest.mark.parametrize(
+    ("policy", "moves"),
+    [("Shortest path", False), ("Nearest", False), ("Least loaded", False), ("Cheapest completion", True)],
+)
+def test_heuristics_move_only_where_another_path_is_better_to_them(policy: str, moves: bool) -> None:
+    assert relieved(policy, far=True) == 0.0
+    assert (relieved(policy, far=False) > 0.0) == moves
+
+
+@pytest.mark.parametrize("candidates", [1, None])
+def test_as_many_paths_are_offered_as_candidates(candidates: int | None) -> None:
+    system = system_of({**CONGESTED, "candidates": candidates}, ring({1: 50.0}))
+    assert system.num_candidates == 1 + (candidates or 4)
+    out = begun(system, crowd(3, 3.0))
+    moves = 0
+    while not out.done[0]:
+        moves += system.state.rows["decision"][0] == RELIEVE
+        act(system, int(np.flatnonzero(out.mask[0])[-1]), out)
+    # The present path is the first; with one candidate no other is offered, so nobody is asked.
+    assert moves == (0 if candidates else 2)
 
 
 def test_congestion_is_off_by_default() -> None:

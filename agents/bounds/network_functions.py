@@ -85,7 +85,7 @@ def offline_most_accepted(
 ) -> float:
     """Most requests that anybody could accept; with ``whole`` exact up to what is left out (see the module)."""
     program, nodes, arcs = Program(), len(substrate.nodes), 2 * len(substrate.ends)
-    device = np.array([costs.of_tier.get(tier, costs.of_tier.get("", 0)) for tier in substrate.tier])
+    device = costs.device_of(substrate.tier)
     tail, head = np.concatenate([substrate.ends, substrate.ends[:, ::-1]]).T
     count = len(episode.length)
     accept = program.variables(count)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,11 +16,8 @@ from edgegym.decision.spaces import Columns
 from edgegym.decision.system import Decisions, System
 from edgegym.envs.network_functions import ranks
 from edgegym.envs.network_functions.annealing import anneal
-from edgegym.envs.network_functions.state import PLACE
+from edgegym.envs.network_functions.state import PLACE, RELIEVE
 from edgegym.envs.network_functions.system import NetworkFunctionsSystem
-
-MOVES = 100
-"""Of simulated annealing between two looks at the clock."""
 
 
 def first_fit(c: Columns) -> NDArray[Any]:
@@ -75,44 +71,34 @@ class SimulatedAnnealing(PlayingPolicy):
     """Plans the whole chain of each request by simulated annealing.
 
     Args:
-        budget_s: wall-clock time for a request, after which the plan is taken as it is.
-        moves: most moves for a request.
+        moves: for a request.
     """
 
     name = "Simulated annealing"
 
-    def __init__(self, budget_s: float = 0.02, moves: int = 3000) -> None:
-        self.description = f"Plans whole chains, at most {moves} moves and {budget_s:g} s a request."
-        self._budget_s, self._moves = budget_s, moves
+    def __init__(self, moves: int = 3000) -> None:
+        self.description, self._moves = f"Plans whole chains, {moves} moves a request.", moves
 
     def play(self, system: System, workload_seed: int, options: Mapping[str, Any]) -> EpisodeResult:
-        """Play the episode; a node that turns out to be infeasible is replaced by the nearest feasible one."""
+        """Play the episode; a node that turns out to be infeasible is replaced by the nearest feasible one.
+
+        Segments stay on congested links, since plans are of nodes.
+        """
         assert isinstance(system, NetworkFunctionsSystem)
         system.begin(0, workload_seed, options)
         decisions, total, active = Decisions.empty(system), 0.0, np.ones(1, np.bool_)
         r = system.state.rows[0]
         while r["pending"]:
             if r["decision"] == PLACE and r["position"] == 0:
-                self._plan(system, int(bits(workload_seed, int(r["request"])) >> np.uint64(2)))
+                anneal(system.state, 0, int(bits(workload_seed, int(r["request"])) >> np.uint64(2)), self._moves)
             system.step(np.array([self._action(system)], np.int64), active, decisions)
             total += float(decisions.reward[0])
         return EpisodeResult(total, system.episode_metrics(0), system.episode_series(0))
 
-    def _plan(self, system: NetworkFunctionsSystem, seed: int) -> None:
-        state, r = system.state, system.state.rows[0]
-        state.scratch[0] = r["here"]
-        ends_s = time.perf_counter() + self._budget_s
-        # From the order of a request's bandwidths down to less than a unit.
-        for first in range(0, self._moves, MOVES):
-            hot = 20.0 * 0.02 ** (first / self._moves)
-            anneal(state, 0, seed, first, MOVES, hot)
-            if time.perf_counter() > ends_s:
-                break
-
     def _action(self, system: NetworkFunctionsSystem) -> int:
         state, r = system.state, system.state.rows[0]
         allowed = np.flatnonzero(state.slot[0] >= 0)
-        if len(allowed) == 0:
+        if len(allowed) == 0 or r["decision"] == RELIEVE:
             return 0
         choices = state.choices[0][state.slot[0, allowed]]
         if r["decision"] != PLACE:

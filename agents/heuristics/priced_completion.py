@@ -47,7 +47,9 @@ class PricedCompletion(ScorePolicy):
 
     def _score(self, c: Columns) -> NDArray[Any]:
         price = self.link_price * _unsquashed(c.link_time) + self.node_price * _unsquashed(c.node_time)
-        return np.where((price < 1.0) & (c.place > 0.0), cheapest_completion(c), -c.place)
+        # What was accepted once is led on at any price.
+        worthwhile = (price < 1.0) | (c.reroute > 0.0)
+        return np.where(worthwhile & (c.place > 0.0), cheapest_completion(c), -c.place)
 
 
 def _unsquashed(x: NDArray[np.float32]) -> NDArray[Any]:

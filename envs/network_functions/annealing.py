@@ -18,6 +18,8 @@ from edgegym.envs.network_functions.state import UNIT, State
 
 PENALTY = 1e4
 """Of a function or segment that does not fit, in units of bandwidth times hops."""
+HOTTEST, COLDEST = 20.0, 0.4
+"""Temperatures of the first and the last move, likewise: from the order of bandwidths down to less than a unit."""
 
 
 @inlined
@@ -49,20 +51,21 @@ def _energy_at(state: State, row: int, q: int, k: int) -> float:
 
 
 @njit(cache=True, _nrt=False)
-def anneal(state: State, row: int, seed: int, first: int, moves: int, hot: float) -> None:
-    """Try some moves on the plan in ``scratch`` of the request that is being placed.
+def anneal(state: State, row: int, seed: int, moves: int) -> None:
+    """Plan the request that is being placed.
 
     Args:
         state: the arrays of all rows.
-        row: which one; ``scratch[row, k]`` is the node planned for function k.
+        row: which one; ``scratch[row, k]`` becomes the node planned for function k.
         seed: of the draws.
-        first: number of the first move.
-        moves: how many.
-        hot: temperature, in units of bandwidth times hops.
+        moves: how many are tried.
     """
-    q = state.rows[row].request
+    q, here = state.rows[row].request, state.rows[row].here
     length, nodes = state.requests[row, q].length, state.network[state.rows[row].network].nodes
-    for move in range(first, first + moves):
+    for k in range(length):
+        state.scratch[row, k] = here
+    hot, cooling = HOTTEST, (COLDEST / HOTTEST) ** (1.0 / moves)
+    for move in range(moves):
         k = below(seed, 3 * move, length)
         old = state.scratch[row, k]
         before = _energy_at(state, row, q, k)
@@ -70,3 +73,4 @@ def anneal(state: State, row: int, seed: int, first: int, moves: int, hot: float
         change = _energy_at(state, row, q, k) - before
         if change > 0.0 and uniform(seed, 3 * move + 2) >= math.exp(-change / hot):
             state.scratch[row, k] = old
+        hot *= cooling

@@ -30,6 +30,7 @@ from edgegym.envs.network_functions.state import (
     UNIT,
     State,
 )
+from edgegym.envs.network_functions.workload import mean_gap_s, mean_revenue
 from edgegym.network.substrates import Substrate
 
 
@@ -43,7 +44,8 @@ def rules_of(params: NetworkFunctionsParams) -> NDArray[Any]:
     rules["regrets"] = reward.signal == "regret"
     rules["completes"] = params.completion or rules["regrets"]
     rules["startup_budget_s"] = np.inf if budget_s is None else budget_s
-    rules["mean_life_s"] = params.workload.life_s
+    rules["mean_life_s"], rules["mean_gap_s"] = params.workload.life_s, mean_gap_s(params.workload.arrivals)
+    rules["mean_revenue"] = mean_revenue(params.workload)
     for name in ("accepted", "rejected", "placed", "revenue", "failed", "rerouted"):
         rules[f"{name}_reward"] = getattr(reward, name)
     rules["link_price"], rules["node_price"] = reward.link_price, reward.node_price
@@ -89,7 +91,7 @@ def allocate(
         network=np.concatenate([_network(each) for each in substrates]),
         cpu=_padded([micro(each.cpu) for each in substrates]),
         node_memory=_padded([micro(each.memory) for each in substrates]),
-        device=_padded([_devices(costs, each) for each in substrates]),
+        device=_padded([costs.device_of(each.tier) for each in substrates]),
         bandwidth=_padded([micro(each.bandwidth) for each in substrates]),
         around=_padded([_around(each) for each in substrates]),
         limits=_padded([_limits(params, each) for each in substrates]),
@@ -110,7 +112,7 @@ def allocate(
         departures=np.zeros((rows, requests), np.int64),
         failure_s=np.zeros((rows, failures)),
         element=np.zeros((rows, failures), np.int64),
-        choices=np.zeros((rows, candidates), CHOICE),
+        choices=np.zeros((rows, candidates + 1), CHOICE),
         slot=np.full((rows, candidates), -1, np.int64),
         score=np.zeros((rows, nodes)),
         scratch=np.zeros((rows, nodes)),
@@ -149,11 +151,6 @@ def _records(dtype: np.dtype[Any], **fields: NDArray[Any]) -> NDArray[Any]:
     for name, values in fields.items():
         result[name] = values
     return result
-
-
-def _devices(costs: Costs, substrate: Substrate) -> NDArray[np.int64]:
-    other = costs.of_tier.get("", 0)
-    return np.array([costs.of_tier.get(tier, other) for tier in substrate.tier], np.int64)
 
 
 def _padded(arrays: Sequence[NDArray[Any]]) -> NDArray[Any]:

@@ -90,8 +90,8 @@ def observe(state: State, row: int, candidates: np.ndarray, context: np.ndarray,
         return
     _observe_context(state, row, r.flow, context[row])
     if r.decision == RELIEVE:
-        stay = state.choices[row, r.choices]
-        _observe_path(state, row, r.flow, stay, stay.node, candidates[row, 0])
+        _observe_candidate(state, row, r.flow, r.choices, candidates[row, 0])
+        candidates[row, 0, 4] = 1.0
     for candidate in range(state.slot.shape[1]):
         place = state.slot[row, candidate]
         if place >= 0:
@@ -207,7 +207,7 @@ def _observe_context(state: State, row: int, q: int, out: np.ndarray) -> None:
     out[7] = squash((bandwidth + state.segments[row, q, s].bandwidth) / link_bandwidth / 3.0)
     out[8] = squash(request.life_s / state.rules[0].mean_life_s)
     out[9] = squash(request.cost / max(request.revenue, 1e-9))
-    out[10] = squash(request.revenue / max(r.mean_revenue, 1e-9))
+    out[10] = squash(request.revenue / max(state.rules[0].mean_revenue, 1e-9))
     out[11] = unit(state.hops[r.network, r.here, request.destination, 0] / MANY_HOPS)
     out[12] = unit(1.0 - r.cpu_used / max(network.cpu * UNIT, 1.0))
     out[13] = unit(1.0 - r.bandwidth_used / max(network.bandwidth * UNIT, 1.0))

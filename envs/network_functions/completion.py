@@ -17,7 +17,7 @@ import numpy as np
 from edgegym.compiling import inlined, njit
 from edgegym.envs.network_functions.choosing import hosts
 from edgegym.envs.network_functions.resources import busy_of, head_of, tail_of
-from edgegym.envs.network_functions.state import PLACE, UNIT, State
+from edgegym.envs.network_functions.state import PLACE, RELIEVE, UNIT, State
 
 HOP = 1e-3
 """Price of a hop that carries nothing, in units of bandwidth, so that ways without bandwidth are short as well."""
@@ -27,7 +27,7 @@ WORST = -1.0
 
 @njit(cache=True, _nrt=False)
 def complete(state: State, row: int) -> None:
-    """Write the ``way`` of each choice of the pending decision, and the least of them.
+    """Write the ``way`` of each choice of the pending decision, staying in congestion included, and the least of them.
 
     Args:
         state: the arrays of all rows.
@@ -39,7 +39,7 @@ def complete(state: State, row: int) -> None:
     if placing and not last:
         _complete_all(state, row, q)
     r.least_way = np.inf
-    for place in range(r.choices):
+    for place in range(r.choices + (r.decision == RELIEVE)):
         choice = state.choices[row, place]
         choice.way = _hop_price(state, row, q, s) * state.hops[t, r.here, choice.node, choice.path]
         if placing and last:
@@ -107,7 +107,7 @@ def link_time(state: State, row: int, q: int, place: int) -> float:
         if path >= 0:
             hops = state.hops[r.network, tail_of(state, row, q, s), head_of(state, row, q, s), path]
             bandwidth += _hop_price(state, row, q, s) * hops
-    return request.life_s / r.gap_s * bandwidth / max(state.network[r.network].bandwidth, 1e-9)
+    return request.life_s / state.rules[0].mean_gap_s * bandwidth / max(state.network[r.network].bandwidth, 1e-9)
 
 
 @inlined
@@ -117,7 +117,7 @@ def node_time(state: State, row: int, q: int, place: int) -> float:
     for k in range(request.length):
         v = state.functions[row, q, k].node if k < request.placed else state.choices[row, place].node
         cpu += busy_of(state, row, q, k, v) / UNIT
-    return request.life_s / r.gap_s * cpu / max(state.network[r.network].cpu, 1e-9)
+    return request.life_s / state.rules[0].mean_gap_s * cpu / max(state.network[r.network].cpu, 1e-9)
 
 
 @inlined

@@ -3,7 +3,8 @@
 A link is congested from the moment at which less than its ``brim`` is free until its ``calm`` is free again. When a
 link becomes so, each segment that crosses it is asked once, the oldest flow first, whether it moves to another path,
 until the link is calm. A path counts only if none of its links is congested or would be, so moves never congest another
-link and the asking ends. Two thresholds keep flows from being moved to and fro (hysteresis).
+link and the asking ends. Two thresholds keep flows from being moved to and fro (hysteresis). The present path is
+described like the others, so whoever chooses weighs staying against moving.
 """
 
 from __future__ import annotations

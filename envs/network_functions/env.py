@@ -47,21 +47,22 @@ class NetworkFunctionsEnv(CandidateEnv):
     ## Action Space
     ``Discrete(K + 1)``. Action 0 rejects and is always allowed. Action i + 1 is node i, or with ``candidates`` the i-th
     of the nodes whose way from here and on to the destination has the fewest hops; in a decision about a path, the i-th
-    shortest (as many as there are nodes offered, if these are fewer). Exactly what is infeasible is forbidden; it
-    counts as 0 and in ``invalid_actions``.
+    shortest. K is the number of nodes, or of paths where flows may be led anew and these are more, and never more than
+    ``candidates``. Exactly what is infeasible is forbidden; it counts as 0 and in ``invalid_actions``.
 
     ## Observation Space
     A dict of ``candidates`` ``(K + 1, 22)`` and ``context`` ``(16,)``, float32 in [0, 1], and ``mask`` ``(K + 1,)``
     int8. With ``observation="flat"`` one ``Box`` of the same numbers in this order. "Squashed" means x / (1 + x).
-    Forbidden candidates and the fallback are zero, but in congestion the fallback shows the path that it stays on.
+    Forbidden candidates and the fallback are zero, but in congestion the fallback is the path that it stays on,
+    described like the others, so that a rule over columns stays unless it prefers another path.
 
     | Num | Candidate column | Min | Max |
     |-----|------------------|-----|-----|
-    | 0 | ``place``: 1 for all but the fallback | 0 | 1 |
+    | 0 | ``place``: 1 for all that leads the flow on, 0 for rejecting | 0 | 1 |
     | 1 | ``hops``: of the path to it, in eighths | 0 | 1 |
     | 2 | ``detour``: hops by way of it to the destination above those of the direct way, in eighths | 0 | 1 |
     | 3 | ``destination_hops``: from it to the destination, in eighths | 0 | 1 |
-    | 4 | ``stay``: it is where the flow is already | 0 | 1 |
+    | 4 | ``stay``: it is the node, or the path, where the flow is already | 0 | 1 |
     | 5 | ``path_delay``: as a share of what is left of the delay budget (of a second without one) | 0 | 1 |
     | 6 | ``bottleneck``: least share of a link's bandwidth that is free after, along the path | 0 | 1 |
     | 7 | ``congestion``: taken over free bandwidth, summed along the path, squashed | 0 | 1 |
@@ -87,7 +88,7 @@ class NetworkFunctionsEnv(CandidateEnv):
     | Num | Candidate column | Min | Max |
     |-----|------------------|-----|-----|
     | 22 | ``excess``: bandwidth times hops above those of the best candidate, over a mean link, squashed | 0 | 1 |
-    | 23 | ``link_time``: the request's bandwidth-time over its fair share of the network's, squashed | 0 | 1 |
+    | 23 | ``link_time``: its bandwidth-time over a fair share of the network's at the mean rate, squashed | 0 | 1 |
     | 24 | ``node_time``: its computing time likewise | 0 | 1 |
 
     | Num | Context entry | Min | Max |
@@ -102,7 +103,7 @@ class NetworkFunctionsEnv(CandidateEnv):
     | 7 | ``bandwidth_to_come``: of all segments to come, over three mean links, squashed | 0 | 1 |
     | 8 | ``lifetime``: over the mean, squashed | 0 | 1 |
     | 9 | ``spent``: cost so far over revenue, squashed | 0 | 1 |
-    | 10 | ``value``: revenue over the mean, squashed | 0 | 1 |
+    | 10 | ``value``: revenue over that expected of the workload, squashed | 0 | 1 |
     | 11 | ``direct_hops``: from here to the destination, in eighths | 0 | 1 |
     | 12 | ``cpu_free``: share of the network's computing capacity | 0 | 1 |
     | 13 | ``bandwidth_free``: share of its bandwidth | 0 | 1 |
@@ -137,7 +138,7 @@ class NetworkFunctionsEnv(CandidateEnv):
     | ``substrate`` | Waxman, 100 nodes | builder and its settings, capacities, ``seed``, ``networks``, ``paths`` (k) |
     | ``workload`` | abstract | ``{"kind": "abstract"}`` or ``{"kind": "services"}``, arrivals, lifetimes, budgets |
     | ``devices`` | Orin | device card by tier of the nodes (services) |
-    | ``candidates`` | ``None`` | most nodes offered; all if left out |
+    | ``candidates`` | ``None`` | most nodes, or paths, offered; all if left out |
     | ``completion`` | ``False`` | show the cheapest completion by way of each candidate: three more columns |
     | ``distinct`` | ``False`` | no two functions of a request share a node (``True`` in ``waxman100``) |
     | ``overload`` | ``"refuse"`` | or ``"break"`` |

@@ -6,7 +6,7 @@ device busy for a share x S / batch of the time; an item waits (batch - 1) / (2 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -48,6 +48,14 @@ class Costs:
     memory: Array
     startup_s: Array
     watts: Array
+
+    def device_of(self, tiers: Iterable[str]) -> NDArray[np.int64]:
+        """(n,) kind of device of nodes of these tiers.
+
+        Raises:
+            KeyError: for a tier without a device where none is named for all others.
+        """
+        return np.array([self.of_tier[tier if tier in self.of_tier else ""] for tier in tiers], np.int64)
 
 
 def costs_of(params: NetworkFunctionsParams) -> Costs:

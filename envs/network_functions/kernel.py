@@ -251,12 +251,12 @@ def _pay(state: State, row: int, q: int, busy: int, bandwidth: int) -> None:
     """Pay a placement that takes so many micro-units of computing and of bandwidth times hops."""
     r, rules, request = state.rows[row], state.rules[0], state.requests[row, q]
     network = state.network[r.network]
-    fair = request.life_s / r.gap_s / UNIT
+    fair = request.life_s / rules.mean_gap_s / UNIT
     amount = rules.placed_reward
     amount -= rules.link_price * fair * bandwidth / max(network.bandwidth, 1e-9)
     amount -= rules.node_price * fair * busy / max(network.cpu, 1e-9)
     if request.status == ACTIVE:
-        amount += rules.accepted_reward + rules.revenue_reward * request.revenue / max(r.mean_revenue, 1e-9)
+        amount += rules.accepted_reward + rules.revenue_reward * request.revenue / max(rules.mean_revenue, 1e-9)
     r.reward += amount
     r.paid += amount
 

@@ -189,10 +189,10 @@ class RewardWeights(Settings):
     placed: float = 0.0
     """Per placed function."""
     revenue: float = 0.0
-    """Per revenue of accepted requests, in means of a request."""
+    """Per revenue of accepted requests, in expected revenues of a request of the workload."""
     link_price: float = 0.0
     """Taken off per share of the network's bandwidth-time that a request takes, in fair shares: 1 is what each request
-    would get if all shared evenly."""
+    would get if all shared evenly, at the workload's mean rate."""
     node_price: float = 0.0
     """Likewise per share of computing time."""
     failed: float = 0.0
@@ -213,8 +213,9 @@ class NetworkFunctionsParams(Settings):
     devices: dict[str, str] = Field(default_factory=lambda: {"": "jetson_agx_orin_gpu"})
     """Device card of the nodes of each tier; the entry ``""`` stands for all others. Services only."""
     candidates: int | None = Field(None, ge=1)
-    """Most nodes offered: those whose way from the previous function and on to the destination has the fewest hops, of
-    those the ones with the most free computing capacity. None offers every node."""
+    """Most candidates offered: nodes whose way from the previous function and on to the destination has the fewest
+    hops, of those the ones with the most free computing capacity; where a segment is led anew, the shortest paths. None
+    offers every node, and every path."""
     completion: bool = False
     """Show what a request takes by way of each candidate if it is completed at the cheapest: three more columns."""
     distinct: bool = False

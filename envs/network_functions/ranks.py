@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from edgegym.compiling import inlined, njit
 from edgegym.envs.network_functions.kernel import apply, run
-from edgegym.envs.network_functions.state import PLACE, UNIT, State
+from edgegym.envs.network_functions.state import PLACE, RELIEVE, UNIT, State
 
 NRM, RANDOM_WALK, GRC, PATH_LENGTH = 0, 1, 2, 3
 JUMP = 0.15
@@ -107,12 +107,14 @@ def _action_of(state: State, row: int, place: int) -> int:
 def play(state: State, row: int, rule: int) -> float:
     """Play the rest of an episode by a rank: the feasible node that ranks highest, the first path for a broken segment.
 
+    Segments stay on congested links, since ranks are of nodes.
+
     Returns:
         The return.
     """
     r = state.rows[row]
     while r.pending:
-        best = 0 if r.choices > 0 else -1
+        best = 0 if r.choices > 0 and r.decision != RELIEVE else -1
         if r.decision == PLACE and r.choices > 0:
             if r.position == 0 or rule == PATH_LENGTH:
                 rank(state, row, rule)

@@ -14,6 +14,7 @@ from edgegym.envs.network_functions.params import (
     NetworkFunctionsParams,
     ServiceRequestSettings,
 )
+from edgegym.envs.network_functions.workload import traffic_shares
 from edgegym.errors import SettingsError
 from edgegym.network.substrates import Substrate
 
@@ -71,7 +72,7 @@ def _easiest_requests(params: NetworkFunctionsParams, costs: Costs) -> Iterator[
         return
     assert isinstance(workload, ServiceRequestSettings)
     for chain in workload.chains:
-        shares = np.cumprod([1.0, *(workload.catalogue[name].traffic for name in chain)])
+        shares = traffic_shares(workload, chain)
         rate, most = (np.asarray(limit * shares, np.float64) for limit in workload.rate)
         functions = np.array([costs.functions.index(name) for name in chain])
         yield EasiestRequest(f"chain {' - '.join(chain)}", functions, rate[:-1], most[:-1], rate)
@@ -80,8 +81,7 @@ def _easiest_requests(params: NetworkFunctionsParams, costs: Costs) -> Iterator[
 def _check_request(
     params: NetworkFunctionsParams, substrate: Substrate, costs: Costs, request: EasiestRequest, where: str
 ) -> None:
-    workload, tiers = params.workload, [tier if tier in costs.of_tier else "" for tier in substrate.tier]
-    device = np.array([costs.of_tier[tier] for tier in tiers])
+    workload, device = params.workload, costs.device_of(substrate.tier)
     if params.distinct and len(request.functions) > len(substrate.nodes):
         raise SettingsError(
             f"workload: {request.name} has more functions than {where} has nodes ({len(substrate.nodes)}), and "

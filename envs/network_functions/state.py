@@ -30,6 +30,8 @@ RULES = np.dtype(
         ("idle_s", np.float64),
         ("startup_budget_s", np.float64),  # inf without
         ("mean_life_s", np.float64),
+        ("mean_gap_s", np.float64),  # between arrivals
+        ("mean_revenue", np.float64),  # of a request
         ("completes", np.bool_),  # choices know their cheapest completion
         ("regrets", np.bool_),  # rewards are regrets of placements, not terms
         ("accepted_reward", np.float64),
@@ -192,8 +194,6 @@ ROW = np.dtype(
         ("invalid", np.int64),
         ("reward", np.float64),
         ("paid", np.float64),  # to the request that is being placed
-        ("gap_s", np.float64),  # mean time between arrivals, of the whole episode
-        ("mean_revenue", np.float64),  # likewise of the whole episode
         ("cpu_used", np.float64),
         ("bandwidth_used", np.float64),
         ("cpu_time", np.float64),  # integrals over time of what is used
@@ -242,7 +242,8 @@ class State(NamedTuple):
         departures: (rows, R) requests by departure.
         failure_s: (rows, E).
         element: (rows, E).
-        choices: (rows, K) CHOICE, the feasible candidates; candidate 0 rejects and is not among them.
+        choices: (rows, K + 1) CHOICE, the feasible candidates. Candidate 0 is not among them; in congestion the path
+            that it stays on stands behind them.
         slot: (rows, K) place in ``choices`` of each candidate but the first; -1 where it is forbidden.
         score: (rows, N) ranks of nodes, for heuristics.
         scratch: (rows, N) likewise.

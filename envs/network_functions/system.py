@@ -54,11 +54,10 @@ class NetworkFunctionsSystem(System):
         self.costs = costs_of(params)
         check_serviceable(params, self.substrates, self.costs)
         self.source = Source(params, self.substrates, self.costs)
-        nodes = max(len(substrate.nodes) for substrate in self.substrates)
-        offered = nodes if params.candidates is None else min(params.candidates, nodes)
+        every = max(len(each.nodes) for each in self.substrates)
         if _asks_for_paths(params):
-            offered = max(offered, *(each.paths.hops.shape[2] for each in self.substrates))
-        self.num_candidates = offered + 1
+            every = max(every, *(each.paths.hops.shape[2] for each in self.substrates))
+        self.num_candidates = 1 + (every if params.candidates is None else min(params.candidates, every))
         self._state = self._allocate((params.workload.requests, self.source.longest_chain, 0))
 
     @property
@@ -142,8 +141,6 @@ class NetworkFunctionsSystem(System):
         state.failure_s[row, : len(episode.failure_s)] = episode.failure_s
         state.element[row, : len(episode.failure_s)] = episode.element
         r["network"], r["requests"], r["failures"] = episode.network, count, len(episode.failure_s)
-        r["gap_s"] = max(episode.time_s[-1] / count, 1e-9)
-        r["mean_revenue"] = requests["revenue"].mean()
 
     def _allocate(self, sizes: tuple[int, int, int]) -> State:
         return allocate(self.params, self.substrates, self.costs, self.rows, self.num_candidates - 1, sizes)

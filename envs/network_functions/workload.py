@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +17,9 @@ from edgegym.envs.network_functions.params import (
 )
 from edgegym.errors import SettingsError
 from edgegym.network.substrates import Substrate
-from edgegym.workload.arrivals import draw_count
+from edgegym.workload.arrivals import ArrivalSettings, ArrivalTraceSettings, draw_count
+from edgegym.workload.arrivals.statistics import mean_rate
+from edgegym.workload.arrivals.traces import trace_part
 
 Array = NDArray[np.float64]
 Chains = tuple[NDArray[np.int64], NDArray[np.int64], Array, Array]
@@ -79,11 +82,11 @@ class Source:
         return max(len(chain) for chain in workload.chains)
 
     def episode(self, workload_seed: int) -> Episode:
-        """The episode of a workload seed."""
+        """The episode of a workload seed; successive seeds take the networks in turn."""
         rng = np.random.default_rng(workload_seed & SEED_MASK)
-        where, when, what, who, breaks = rng.spawn(5)
+        when, what, who, breaks = rng.spawn(4)
         workload, count = self.params.workload, self.params.workload.requests
-        network = int(where.integers(len(self.substrates)))
+        network = (workload_seed & SEED_MASK) % len(self.substrates)
         time_s = draw_count(workload.arrivals, count, when).time_s
         ends = self.ends[network]
         source = who.integers(len(ends), size=count)
@@ -129,10 +132,31 @@ class Source:
         share = np.ones((len(lengths), longest + 1))
         for i, each in enumerate(workload.chains):
             table[i, : len(each)] = [names.index(name) for name in each]
-            passed = np.cumprod([workload.catalogue[name].traffic for name in each])
-            share[i, 1 : len(each) + 1], share[i, len(each) + 1 :] = passed, passed[-1]
+            shares = traffic_shares(workload, each)
+            share[i, : len(shares)], share[i, len(shares) :] = shares, shares[-1]
         bandwidth = rng.uniform(*workload.rate, size=count)[:, None] * share[chain]
         return lengths[chain], table[chain], bandwidth[:, :-1], bandwidth
+
+
+def traffic_shares(workload: ServiceRequestSettings, chain: Sequence[str]) -> Array:
+    """(L + 1,) rate between source, functions and destination of a chain, over the rate of its flow."""
+    return np.asarray(np.cumprod([1.0, *(workload.catalogue[name].traffic for name in chain)]), np.float64)
+
+
+def mean_gap_s(arrivals: ArrivalSettings) -> float:
+    """Mean time between arrivals; for a trace that of its whole part, so it is the same in every episode."""
+    if isinstance(arrivals, ArrivalTraceSettings):
+        return 1.0 / mean_rate(trace_part(arrivals).time_s)
+    return 1.0 / arrivals.rate
+
+
+def mean_revenue(workload: AbstractRequestSettings | ServiceRequestSettings) -> float:
+    """Expected revenue of a request: demands of its functions and bandwidths of its segments."""
+    if isinstance(workload, AbstractRequestSettings):
+        length, cpu, bandwidth = np.mean([workload.functions, workload.cpu, workload.bandwidth], axis=1)
+        return float(length * cpu + (length + 1.0) * bandwidth)
+    shares = [traffic_shares(workload, chain) for chain in workload.chains]
+    return float(np.mean(workload.rate) * np.mean([each[:-1].sum() + each.sum() for each in shares]))
 
 
 def draw_failures(

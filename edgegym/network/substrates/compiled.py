@@ -68,6 +68,7 @@ def compile_substrate(graph: nx.Graph, k: int, source: str = "graph") -> Substra
     if (ends[:, 0] == ends[:, 1]).any():
         raise SettingsError(f"{source}: a link from a node to itself; remove it.")
     delay_s = np.array([_delay_s(data, f"{source}: edge {a!r} - {b!r}") for a, b, data in graph.edges(data=True)])
+    near = adjacency(len(index), ends, delay_s)
     return Substrate(
         nodes=tuple(str(node) for node in graph),
         tier=tuple(str(data.get("tier", "")) for _, data in graph.nodes(data=True)),
@@ -83,8 +84,8 @@ def compile_substrate(graph: nx.Graph, k: int, source: str = "graph") -> Substra
             [_number(data, "bandwidth", f"{source}: edge {a!r} - {b!r}") for a, b, data in graph.edges.data()]
         ),
         delay_s=delay_s,
-        near=adjacency(len(index), ends, delay_s),
-        paths=shortest_paths(len(index), ends, delay_s, k),
+        near=near,
+        paths=shortest_paths(near, delay_s, k),
     )
 
 

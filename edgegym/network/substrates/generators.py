@@ -9,8 +9,7 @@ from __future__ import annotations
 import networkx as nx
 import numpy as np
 from numpy.typing import NDArray
-
-Positions = NDArray[np.float64]
+from scipy.spatial.distance import cdist
 
 
 def waxman_graph(nodes: int, alpha: float, beta: float, side_km: float, rng: np.random.Generator) -> nx.Graph:
@@ -27,7 +26,7 @@ def waxman_graph(nodes: int, alpha: float, beta: float, side_km: float, rng: np.
         A connected graph whose edges have ``km``; parts that come out apart are joined by the shortest links possible.
     """
     position = rng.random((nodes, 2)) * side_km
-    km = distances_km(position)
+    km = cdist(position, position)
     linked = rng.random((nodes, nodes)) < beta * np.exp(-km / (alpha * max(km.max(), 1e-9)))
     return _joined(_graph(np.triu(linked, 1), km), km)
 
@@ -38,7 +37,8 @@ def gabriel_graph(nodes: int, side_km: float, rng: np.random.Generator) -> nx.Gr
     Returns:
         A graph that is connected by nature, whose edges have ``km``.
     """
-    km = distances_km(rng.random((nodes, 2)) * side_km)
+    position = rng.random((nodes, 2)) * side_km
+    km = cdist(position, position)
     return _graph(gabriel_links(km), km)
 
 
@@ -82,11 +82,6 @@ def hierarchical_graph(tiers: tuple[int, int, int], km: tuple[float, float, floa
             graph.add_nodes_from(leaves, tier="edge")
             graph.add_edges_from(((name, leaf) for leaf in leaves), km=km[2])
     return graph
-
-
-def distances_km(position: Positions) -> NDArray[np.float64]:
-    """(n, n) straight distances between positions (n, 2)."""
-    return np.asarray(np.hypot(*(position[:, None] - position[None]).transpose(2, 0, 1)))
 
 
 def _graph(linked: NDArray[np.bool_], km: NDArray[np.float64]) -> nx.Graph:

@@ -16,6 +16,8 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import shortest_path
 
 from edgegym.compiling import njit
 
@@ -81,24 +83,25 @@ def adjacency(nodes: int, ends: NDArray[np.int32], length: NDArray[np.float64]) 
     return Adjacency(start.astype(np.int32), head[order].astype(np.int32), link[order])
 
 
-def shortest_paths(nodes: int, ends: NDArray[np.int32], delay_s: NDArray[np.float64], k: int) -> PathTable:
+def shortest_paths(near: Adjacency, delay_s: NDArray[np.float64], k: int) -> PathTable:
     """The table of a graph.
 
     Args:
-        nodes: how many.
-        ends: (m, 2) the nodes that each link joins.
+        near: neighbours of the nodes; of paths of one length, those that take the first ones come first.
         delay_s: (m,) seconds.
         k: paths between any two nodes, at most.
     """
-    near = adjacency(nodes, ends, delay_s)
+    nodes = len(near.start) - 1
     hops = np.full((nodes, nodes, k), -1, np.int16)
     first = np.zeros((nodes, nodes, k), np.int32)
     delay = np.full((nodes, nodes, k), np.inf)
     hops[np.arange(nodes), np.arange(nodes), 0] = 0
     delay[np.arange(nodes), np.arange(nodes), 0] = 0.0
-    between = hop_distances(near.start, near.node)
-    reachable = between[between < nodes]
-    most = int(min(reachable.max(initial=1) + DETOUR, max(nodes - 1, 1)))
+    linked = csr_array((np.ones(len(near.node)), near.node, near.start), (nodes, nodes))
+    distance = shortest_path(linked, unweighted=True)
+    reachable = np.isfinite(distance)
+    between = np.where(reachable, distance, nodes).astype(np.int32)
+    most = int(min(between[reachable].max() + DETOUR, max(nodes - 1, 1)))
     links = np.zeros(max(1, nodes * (nodes - 1) // 2 * k * most), np.int32)
     used = _fill(near.start, near.node, near.link, delay_s, between, hops, first, delay, links)
     return PathTable(hops, delay, *_trees(hops, first, links[:used]))
@@ -119,27 +122,6 @@ def _trees(
     for a, tree in enumerate(trees):
         parents[a, : len(tree[0])], over[a, : len(tree[0])] = tree
     return leaf, parents, over
-
-
-@njit(cache=True)
-def hop_distances(start: np.ndarray, node: np.ndarray) -> np.ndarray:
-    """(n, n) fewest hops between nodes, n where there is no path, by a breadth-first search from each."""
-    n = len(start) - 1
-    result = np.full((n, n), n, np.int32)
-    queue = np.empty(n, np.int32)
-    for source in range(n):
-        distance = result[source]
-        distance[source], queue[0] = 0, source
-        taken, found = 0, 1
-        while taken < found:
-            v = queue[taken]
-            taken += 1
-            for i in range(start[v], start[v + 1]):
-                if distance[node[i]] == n:
-                    distance[node[i]] = distance[v] + 1
-                    queue[found] = node[i]
-                    found += 1
-    return result
 
 
 @njit(cache=True)
@@ -168,8 +150,6 @@ def _fill(start, node, link, delay_s, between, hops, first, delay, links) -> int
                     if v == b or found == k or place[depth] == start[v + 1]:
                         on_way[v] = False
                         depth -= 1
-                        if found == k and depth < 0:
-                            break
                         continue
                     w, over = node[place[depth]], link[place[depth]]
                     place[depth] += 1

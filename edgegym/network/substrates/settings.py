@@ -46,7 +46,8 @@ class SubstrateSettings(Settings):
     seed: int = Field(0, ge=0)
     """Of the first network; the next has the next seed."""
     networks: int = Field(1, ge=1, le=256)
-    """How many; each episode is played on one of them."""
+    """How many; an episode is played on the one whose number is its workload seed modulo this, so that episodes of
+    successive seeds take all of them in turn."""
     cpu: Range | None = (50, 100)
     """Range of the integers that each node's computing capacity is drawn from; None takes the graph's ``cpu``."""
     tier_cpu: dict[str, float] = Field(default_factory=dict)
