@@ -51,7 +51,8 @@ class FittedRule(Settings):
     metric: str
     """What was improved."""
     base: AccuracyScaling | None = None
-    """Accuracy scaling as the setting ``reward.base``, for training against it."""
+    """Accuracy scaling as the setting ``reward.base``, for training against it where ``goodput`` is 1 and no other term
+    but ``tail`` is paid. The column ``wait`` is never below 1 us, so at idle servers a negative bend costs a little."""
 
 
 def size_aware(c: Columns, p: Parameters) -> Array:

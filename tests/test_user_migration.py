@@ -282,6 +282,10 @@ def test_costs_that_are_none_are_refused(cost: dict[str, Any], wrong: str) -> No
         make(cost=cost)
 
 
+def test_a_cost_that_only_grows_from_above_zero_is_taken() -> None:
+    make(cost={"kind": "exponential", "beta_c": -1.5, "beta_l": 1.0, "mu": 2.0})
+
+
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("cost", [{"kind": "exponential"}, {"kind": "edge", "servers": 4.0}])
 def test_one_site_leaves_nothing_to_decide(tmp_path: Path, cost: dict[str, Any]) -> None:

@@ -58,10 +58,10 @@ class PredictorRecord(Settings):
     """Of the map."""
     map: str
     """Digest of the sites' positions, as :func:`map_digest` gives it."""
-    spacing: float = Field(gt=0)
+    spacing: float = Field(gt=0, allow_inf_nan=False)
     """Median distance of neighbouring sites in the unit of the map, metres or degrees, as
     :func:`~edgegym.mobility.motion.spacing_of` gives it."""
-    slot_s: float = Field(gt=0)
+    slot_s: float = Field(gt=0, allow_inf_nan=False)
     """Length of a slot, seconds."""
     hidden: int = Field(ge=1, le=1024)
     """Units of the recurrent layer."""

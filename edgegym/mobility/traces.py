@@ -75,9 +75,11 @@ def read_taxis(path: Path) -> Recording:
         if isinstance(error, TraceError):
             raise
         raise TraceError(f"{path}: cannot be read as .npz ({error}).") from None
+    if cell.dtype.kind not in "iu":
+        raise TraceError(f"{path}: cell_of_user must hold whole numbers from 0 (off) on.")
     if cell.ndim != 2 or site.ndim != 2 or site.shape[1] != 2 or cell.max(initial=0) > len(site):
         raise TraceError(f"{path}: shapes {cell.shape} and {site.shape}; cells 1 to {len(site)} need positions.")
-    if cell.dtype.kind not in "iu" or cell.min(initial=0) < 0:
+    if cell.min(initial=0) < 0:
         raise TraceError(f"{path}: cell_of_user must hold whole numbers from 0 (off) on.")
     if site.dtype.kind not in "iuf" or not np.isfinite(site).all():
         raise TraceError(f"{path}: cell_latlon must hold finite degrees.")

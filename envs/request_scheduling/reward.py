@@ -57,7 +57,8 @@ class RewardWeights(Settings):
     knows the requests to come, so it is for training only. A request held back follows the rule when it is released."""
     base: AccuracyScaling = AccuracyScaling()
     """The rule behind the regret signal: the better it is, the better is what learns from it. ``edgegym train`` writes
-    the one that suits the validation episodes to ``accuracy_scaling.json`` of its reference folder."""
+    the one that suits the validation episodes to ``accuracy_scaling.json`` of its reference folder, for ``goodput`` of
+    1 and no other term but ``tail``."""
     horizon: int = Field(200, ge=1)
     """Requests that the regret signal looks ahead."""
     clip: Positive = 8.0

@@ -23,8 +23,9 @@ class ExponentialCost(HopCosts):
     def _nothing_is_earned(self) -> Self:
         for names in (("beta_c", "beta_l", "mu"), ("delta_c", "delta_l", "theta")):
             constant, factor, base = (getattr(self, name) for name in names)
-            beyond = constant if base < 1.0 else constant + factor if base == 1.0 or factor >= 0.0 else -math.inf
-            if min(constant + factor * base, beyond) < 0.0:
+            first = constant + factor * base
+            beyond = constant if base < 1.0 else first if base == 1.0 or factor >= 0.0 else -math.inf
+            if min(first, beyond) < -1e-12:
                 raise ValueError(f"{names[0]} + {names[1]} {names[2]}^x must not be negative at any x from 1 hop on")
         return self
 
