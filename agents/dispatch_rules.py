@@ -32,6 +32,8 @@ Progress = Callable[[str, float], None]
 Parameters = NDArray[np.float64]
 SEED = 0
 """Of the search."""
+SHORTEST_S = 1.01e-6
+"""Longest wait of an idle server, whose column shows the least time that it can."""
 CHARGE = 2500.0
 """Where the search begins: accuracy charged per second of service and second of wait."""
 
@@ -39,7 +41,7 @@ CHARGE = 2500.0
 class FittedRule(Settings):
     """Tuned parameters of a rule and where they come from."""
 
-    format: Literal["edgegym-dispatch-rule-3"] = "edgegym-dispatch-rule-3"
+    format: Literal["edgegym-dispatch-rule-4"] = "edgegym-dispatch-rule-4"
     rule: str
     """Its name."""
     parameters: tuple[float, ...]
@@ -52,7 +54,7 @@ class FittedRule(Settings):
     """What was improved."""
     base: AccuracyScaling | None = None
     """Accuracy scaling as the setting ``reward.base``, for training against it where ``goodput`` is 1 and no other term
-    but ``tail`` is paid. The column ``wait`` is never below 1 us, so at idle servers a negative bend costs a little."""
+    but ``tail`` is paid."""
 
 
 def size_aware(c: Columns, p: Parameters) -> Array:
@@ -75,7 +77,7 @@ def accuracy_scaling(c: Columns, p: Parameters) -> Array:
     worth = np.exp2(rule.favour * c.priority) * c.accuracy * (c.slack > 0.5 + 0.5 * rule.margin)
     wait = seconds(c.wait)
     charge = rule.charge * seconds(c.service) * wait * (wait / TYPICAL_WAIT_S) ** rule.bend
-    charge = charge + LESS * seconds(c.finish)
+    charge = np.where(wait > SHORTEST_S, charge, 0.0) + LESS * seconds(c.finish)
     return np.where(c.hold > 0.0, LAST_RESORT, np.where(c.reject > 0.0, 0.0, worth - charge))
 
 

@@ -13,6 +13,7 @@ from edgegym.agents.heuristics.network_functions import SimulatedAnnealing
 from edgegym.agents.policies import heuristics
 from edgegym.envs.network_functions.accounting import episode_metrics
 from edgegym.envs.network_functions.state import ACTIVE, DONE, FAILED, NETWORK, REJECTED, REQUEST, ROW
+from edgegym.errors import SettingsError
 from edgegym.evaluation.harness import Task, run_episodes
 
 from .sfc_systems import ABSTRACT, ENV, SERVICES, system_of
@@ -86,6 +87,18 @@ def test_metrics_count_only_the_time_that_flows_were_served() -> None:
     assert found["revenue_rate"] == pytest.approx((10 * 5 + 20 * 2 + 40 * 4) / 10)
     assert found["revenue_to_cost"] == pytest.approx((10 * 5 + 20 * 2 + 40 * 4) / (50 * (5 + 2 + 4)))
     assert (found["acceptance_ratio"], found["failed_flows"]) == (0.75, pytest.approx(1 / 3))
+
+
+def test_annealing_plans_chains_longer_than_the_network() -> None:
+    workload = {**ABSTRACT["workload"], "requests": 5, "functions": (2, 2), "cpu": (0, 1), "bandwidth": (0, 1)}
+    settings = {**ABSTRACT, "workload": workload}
+    system = system_of(settings, rows=2)
+    long = system_of({**settings, "workload": {**workload, "functions": (12, 12)}}).episode(0, {})
+    assert long.demand.shape[1] > len(system.substrates[0].nodes)
+    result = SimulatedAnnealing(200).play(system, 0, {"episode": long})
+    assert result.metrics["acceptance_ratio"] == 1.0
+    with pytest.raises(SettingsError, match="moves is 0"):
+        SimulatedAnnealing(0)
 
 
 def test_annealing_plans_the_same_at_every_run_and_better_with_more_moves() -> None:

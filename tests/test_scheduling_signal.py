@@ -8,6 +8,9 @@ import gymnasium as gym
 import numpy as np
 import pytest
 
+from edgegym.agents.dispatch_rules import accuracy_scaling, base_rule
+from edgegym.decision.policy import ScorePolicy
+from edgegym.decision.spaces import Columns
 from edgegym.decision.system import Decisions
 from edgegym.envs.request_scheduling.state import SERVED
 from edgegym.evaluation.harness import Task
@@ -159,3 +162,20 @@ def test_the_tail_term_counts_what_exceeds_its_limit() -> None:
     signal.step(np.ones(1, np.int64), np.ones(1, np.bool_), decisions)
     # Greedy rejects rather than pay for .4 s; whoever comes third is rejected in both branches.
     assert decisions.reward[0] == pytest.approx(-2.0 * 0.4)
+
+
+@pytest.mark.parametrize("parameters", [(0.0, 0.0, 0.0, 0.0), (-0.7, -1.3, -0.6, 0.04), (0.5, 1.0, 1.0, 1.0)])
+def test_the_heuristic_chooses_as_the_base_rule_does(parameters: tuple[float, ...]) -> None:
+    found = np.array(parameters)
+    reward = {"signal": "regret", "clip": 1e9, "horizon": 2000, "base": base_rule(found).model_dump()}
+    system = system_of(preset="edge_site", workload={"seconds": 2.0}, reward=reward)
+    rule, regrets = ScorePolicy("rule", lambda columns: accuracy_scaling(columns, found)), []
+    system.begin(0, 5, {})
+    out = Decisions.empty(system)
+    system.observe(out)
+    while not out.done[0]:
+        columns = Columns(out.candidates, out.context, system.candidate_features, system.context_features)
+        system.step(rule.act(columns, out.mask.astype(np.bool_)), np.ones(1, np.bool_), out)
+        regrets.append(float(out.reward[0]))
+    assert len(regrets) > 300
+    assert np.abs(regrets).max() < 1e-9

@@ -18,6 +18,7 @@ from edgegym.envs.network_functions import ranks
 from edgegym.envs.network_functions.annealing import anneal
 from edgegym.envs.network_functions.state import PLACE, RELIEVE
 from edgegym.envs.network_functions.system import NetworkFunctionsSystem
+from edgegym.errors import SettingsError
 
 
 def first_fit(c: Columns) -> NDArray[Any]:
@@ -72,11 +73,16 @@ class SimulatedAnnealing(PlayingPolicy):
 
     Args:
         moves: for a request.
+
+    Raises:
+        SettingsError: for fewer moves than 1.
     """
 
     name = "Simulated annealing"
 
     def __init__(self, moves: int = 3000) -> None:
+        if moves < 1:
+            raise SettingsError(f"Simulated annealing: moves is {moves}; at least 1 is needed.")
         self.description, self._moves = f"Plans whole chains, {moves} moves a request.", moves
 
     def play(self, system: System, workload_seed: int, options: Mapping[str, Any]) -> EpisodeResult:

@@ -115,7 +115,7 @@ def allocate(
         choices=np.zeros((rows, candidates + 1), CHOICE),
         slot=np.full((rows, candidates), -1, np.int64),
         score=np.zeros((rows, nodes)),
-        scratch=np.zeros((rows, max(nodes, 32))),  # a chain may be longer than the network
+        scratch=np.zeros((rows, max(nodes, longest))),
         layers=np.zeros((2, nodes)),
         reach=np.zeros((2, max(each.parent.shape[1] for each in paths)), REACH),
     )

@@ -246,7 +246,7 @@ class State(NamedTuple):
             that it stays on stands behind them.
         slot: (rows, K) place in ``choices`` of each candidate but the first; -1 where it is forbidden.
         score: (rows, N) ranks of nodes, for heuristics.
-        scratch: (rows, N) likewise.
+        scratch: (rows, at least N and the longest chain) likewise; the node planned for each function.
         layers: (2, N) ways on from each node, while the decision at hand, of whatever row, is completed.
         reach: (2, W) REACH, what the decision at hand, of whatever row, has looked up in two trees of paths.
     """
@@ -288,5 +288,5 @@ class State(NamedTuple):
     reach: NDArray[Any]
 
 
-EPISODE_ARRAYS = ("requests", "functions", "segments", "departures", "failure_s", "element")
+EPISODE_ARRAYS = ("requests", "functions", "segments", "departures", "failure_s", "element", "scratch")
 """Arrays that grow with an episode."""
