@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import product
 
 import numpy as np
@@ -23,9 +24,9 @@ def test_viterbi_is_the_best_of_all_ways(seed: int, slots: int, sites: int) -> N
     far = None if seed % 2 else (rng.random((sites, sites)) < 0.4) & ~np.eye(sites, dtype=np.bool_)
     price = None if seed % 3 else rng.random((slots, sites))
     anywhere, start = seed % 5 == 0, -1 if seed % 7 else int(rng.integers(sites))
-    best = np.inf
-    for way in product(range(sites), repeat=slots):
-        cost = 0.0
+
+    def cost_of(way: Sequence[int]) -> float:
+        total = 0.0
         for t, site in enumerate(way):
             if cell[t] < 0:
                 continue
@@ -33,12 +34,15 @@ def test_viterbi_is_the_best_of_all_ways(seed: int, slots: int, sites: int) -> N
             before = (cell[t] if t > 0 or start < 0 else start) if new else way[t - 1]
             handed = 0.0 if new or cell[t] == cell[t - 1] else handover
             paid = 0.0 if new and anywhere else move[before, site] if site != before else handed
-            cost += near[cell[t], site] + paid + (0.0 if price is None else price[t, site])
+            total += near[cell[t], site] + paid + (0.0 if price is None else price[t, site])
             if far is not None and site == before and far[cell[t], site]:
-                cost = np.inf
-        best = min(best, cost)
+                return np.inf
+        return total
+
+    best = min(cost_of(way) for way in product(range(sites), repeat=slots))
     way, cost = plan(cell, near, move, handover, far, price, start, anywhere)
     assert cost == pytest.approx(best, abs=1e-12)
+    assert cost_of(way.tolist()) == pytest.approx(best, abs=1e-12)
     assert np.array_equal(way < 0, cell < 0)
 
 

@@ -153,6 +153,12 @@ def test_melbourne_has_125_sites(data_folder: Path) -> None:
     assert (len(sites.name), sites.name[0], sites.degrees) == (125, "10003026", True)
 
 
+def test_columns_that_nobody_asks_for_may_stand_there_twice(tmp_path: Path) -> None:
+    path = tmp_path / "sites.csv"
+    path.write_text("x,y,note,note\n1,2,a,b\n")
+    assert read_sites(path).position.tolist() == [[1.0, 2.0]]
+
+
 @pytest.mark.parametrize(
     ("text", "wrong"),
     [
@@ -162,7 +168,7 @@ def test_melbourne_has_125_sites(data_folder: Path) -> None:
         ("x,y\n1,2\n\n1,nan\n", "line 4: y is 'nan'"),
         ("x,y\n1,2\n1\n", "line 3: has 1 fields, the head line 2"),
         ("x,y\n", "holds no rows"),
-        ("x,y,x\n1,2,3\n", "column 'x' stands in the head line twice"),
+        ("x,y,X\n1,2,3\n", "column 'X' stands in the head line twice"),
         ("x,y\n" + "1,2\n" * 1025, "has 1025 sites, and 1024 are the most"),
     ],
 )

@@ -22,6 +22,7 @@ from edgegym.envs.user_migration.workload import Episode
 from edgegym.errors import SettingsError
 from edgegym.evaluation.harness import Task, run_episodes
 from edgegym.mobility.hex_mdp import HexMdp
+from edgegym.mobility.hex_plane import pack
 from edgegym.settings import merged
 
 ENV = "EdgeGym/UserMigration-v0"
@@ -235,10 +236,23 @@ def test_the_optimum_of_the_plane_is_computed_once_for_each_problem(monkeypatch:
     monkeypatch.setattr(HexMdp, "policy_iteration", lambda mdp: solved.append(mdp.discount) or iteration(mdp))
     plane = {"preset": "hex_mdp", "reach": 3, "workload": {"kind": "hex_walk", "slots": 20}}
     policy, totals = DiscPolicy(), []
-    for discount in (0.9, 0.5, 0.9):
-        totals.append([one.total for one in run_episodes(Task(ENV, {**plane, "discount": discount}), policy, range(3))])
-    assert solved == [0.9, 0.5, 0.9]
-    assert totals[0] == totals[2]
+    for changed in ({"discount": 0.9}, {"discount": 0.5}, {"reach": 4}, {"discount": 0.9}):
+        totals.append([one.total for one in run_episodes(Task(ENV, {**plane, **changed}), policy, range(3))])
+    assert solved[0] == solved[3] == 0.9
+    assert len(solved) == 4
+    assert totals[0] == totals[3]
+
+
+@pytest.mark.parametrize(
+    ("cells", "start", "wrong"),
+    [([[0, 0], [0, 1]], (-5, 3), "starts 5 hops from its user"), ([[0, 0], None], (0, 0), "a user is away")],
+)
+def test_the_optimum_of_the_plane_says_for_whom_it_is_not(cells: list[Any], start: tuple[int, int], wrong: str) -> None:
+    place = np.array([[-1 if cell is None else int(pack(cell))] for cell in cells], np.int32)
+    episode = Episode(place=place, service=np.zeros(1, np.int32), start=np.array([int(pack(start))], np.int32))
+    system = Task(ENV, {"preset": "hex_mdp", "reach": 3}).system()
+    with pytest.raises(SettingsError, match=wrong):
+        DiscPolicy().play(system, 0, {"episode": episode})
 
 
 @pytest.mark.parametrize(

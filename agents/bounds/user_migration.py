@@ -22,7 +22,8 @@ from edgegym.decision.system import System
 from edgegym.envs.user_migration.system import UserMigrationSystem
 from edgegym.envs.user_migration.viterbi import plan
 from edgegym.envs.user_migration.workload import Episode
-from edgegym.mobility.hex_plane import hops, packed_cell, unpack_q, unpack_s
+from edgegym.errors import SettingsError
+from edgegym.mobility.hex_plane import hops, packed_cell, unpack, unpack_q, unpack_s
 
 ROUNDS = 30
 """Subgradient steps of the relaxation."""
@@ -118,8 +119,19 @@ def _site_part(
 def walked(
     place: NDArray[np.int32], start: NDArray[np.int32], cells: NDArray[np.int64], policy: NDArray[np.int64]
 ) -> NDArray[np.int32]:
-    """(slots, users) places of the services under a policy over offsets on the hexagonal plane."""
+    """(slots, users) places of the services under a policy over offsets on the hexagonal plane.
+
+    Raises:
+        SettingsError: for users who are away, or services that start beyond the policy's cells.
+    """
     rings = int(hops(cells).max())
+    if (place < 0).any():
+        raise SettingsError("MDP optimum: a user is away in some slots; its policy is for users who never are.")
+    far = hops(unpack(np.where(start < 0, place[0], start)) - unpack(place[0]))
+    if far.max() > rings:
+        raise SettingsError(
+            f"MDP optimum: a service starts {far.max()} hops from its user; its policy is for up to {rings}."
+        )
     index = np.full((2 * rings + 1, 2 * rings + 1), -1)
     index[cells[:, 0] + rings, cells[:, 1] + rings] = np.arange(len(cells))
     return _walked(place, start, cells, policy, index, rings)

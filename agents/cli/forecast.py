@@ -34,14 +34,14 @@ def command(config: Config, overrides: Overrides = None, runs: Root = Path("runs
         found, places = study.study(experiment, runs, report)
     folder = runs / experiment.name / study.FOLDER
     results = without_nan(results_of.as_json(experiment, found, places))
-    write_json(folder / "results.json", results)
+    write_json(folder / study.RESULTS, results)
     if json:
         print_json(results)
         return
     Console().print(results_of.table(experiment, found))
     for line in results_of.verdicts(found):
         typer.echo(line)
-    typer.echo(f"results: {folder / 'results.json'}")
+    typer.echo(f"results: {folder / study.RESULTS}")
     typer.echo(f"use:     {results_of.usage(places)} with edgegym train and compare")
 
 

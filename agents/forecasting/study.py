@@ -25,8 +25,8 @@ from edgegym.envs.caching.forecaster import RATE, Forecaster, ForecasterRecord, 
 from edgegym.evaluation.harness import Task, run_episodes
 from edgegym.settings import merged
 
-FOLDER = "forecasters"
-"""Below ``runs/<experiment>/``."""
+FOLDER, RESULTS = "forecasters", "results.json"
+"""Below ``runs/<experiment>/``, and the file in it."""
 INPUTS = ("age", "gap", "gap_age", "mean_gap", "count", "size", "rate_short", "rate_long")
 """Columns of a content that no cache's decisions touch: forecasts mean the same whoever evicts."""
 EWMA, EWMA_HITS, LINEAR, NEURAL = "ewma", "ewma_hits", "linear", "neural"

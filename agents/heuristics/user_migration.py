@@ -16,7 +16,6 @@ from edgegym.envs.user_migration.columns import HOPS
 from edgegym.envs.user_migration.prediction import MARKOV
 from edgegym.envs.user_migration.system import UserMigrationSystem
 from edgegym.envs.user_migration.workload_settings import HexWalkSettings
-from edgegym.errors import SettingsError
 from edgegym.mobility.hex_mdp import HexMdp
 from edgegym.mobility.hop_costs import HopCosts
 from edgegym.mobility.migration_mdp import Policy as MdpPolicy
@@ -110,10 +109,6 @@ class DiscPolicy(PlayingPolicy):
         assert isinstance(system, UserMigrationSystem)
         mdp, policy = self._solution(disc_of(system))
         episode = system.episode(workload_seed, options)
-        if (episode.place < 0).any():
-            raise SettingsError(
-                "MDP optimum: a user is away in some slots of the episode; its policy is for users who never are."
-            )
         plan = walked(episode.place, episode.start, mdp.cells, policy)
         system.begin(0, workload_seed, options)
         total = system.follow(0, plan)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,12 +40,14 @@ class CsvTable:
         columns: values by the names of the head line.
         lines: (rows,) int64, line of each row in the file, the head line being 1.
         names: columns to use in place of :data:`ALIASES`, ours to those of the file.
+        twice: lower-case names that stand in the head line more than once; nobody can ask for them.
     """
 
     path: Path
     columns: Mapping[str, list[str]]
     lines: NDArray[np.int64]
     names: Mapping[str, str]
+    twice: frozenset[str] = frozenset()
 
     def has(self, *names: str) -> bool:
         """Whether all these columns are there."""
@@ -90,7 +93,10 @@ class CsvTable:
     def _found(self, name: str) -> str | None:
         wanted = (self.names[name].lower(),) if name in self.names else ALIASES[name]
         present = {column.lower(): column for column in self.columns}
-        return next((present[alias] for alias in wanted if alias in present), None)
+        found = next((present[alias] for alias in wanted if alias in present), None)
+        if found is not None and found.lower() in self.twice:
+            raise TraceError(f"{self.path}: column {found!r} stands in the head line twice; rename one of the two.")
+        return found
 
 
 def read_table(path: Path, names: Mapping[str, str] | None = None) -> CsvTable:
@@ -101,8 +107,8 @@ def read_table(path: Path, names: Mapping[str, str] | None = None) -> CsvTable:
         names: names of columns in this file, by ours, where they are not those of :data:`ALIASES`.
 
     Raises:
-        TraceError: for a file that cannot be read or holds no rows, naming the line where fields are missing or the
-            column that stands there twice.
+        TraceError: for a file that cannot be read or holds no rows, naming the line where fields are missing; and once
+            somebody asks for a column that stands there twice.
     """
     try:
         raw = path.read_bytes()
@@ -121,14 +127,13 @@ def read_table(path: Path, names: Mapping[str, str] | None = None) -> CsvTable:
     if len(rows) < 2:
         raise TraceError(f"{path}: holds no rows; a head line and rows below it are needed.")
     head = [name.strip() for name in rows[0]]
-    twice = [name for place, name in enumerate(head) if name and name in head[:place]]
-    if twice:
-        raise TraceError(f"{path}: column {twice[0]!r} stands in the head line twice; rename one of the two.")
     for line, row in zip(lines, rows, strict=True):
         if len(row) != len(head):
             raise TraceError(f"{path}, line {line}: has {len(row)} fields, the head line {len(head)}; mend the row.")
     columns = {name: [value.strip() for value in values] for name, *values in zip(head, *rows[1:], strict=True)}
-    return CsvTable(path, columns, np.array(lines[1:]), names or {})
+    counts = Counter(name.lower() for name in head)
+    twice = frozenset(name for name, count in counts.items() if count > 1)
+    return CsvTable(path, columns, np.array(lines[1:]), names or {}, twice)
 
 
 def _plain(path: Path, raw: bytes) -> bytes:

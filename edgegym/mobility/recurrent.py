@@ -86,17 +86,18 @@ class PredictorRecord(Settings):
         spacing = spacing_of(xy)
         if self.map != map_digest(xy):
             raise SettingsError(
-                f"predictor: {path} was fitted to another map, of {self.cells} cells; this one has {len(xy)}. {MEND}"
+                f"predictor: {path} was fitted to another map, of {self.cells} cells; this one has {len(xy)}"
+                f"{' at other positions' if len(xy) == self.cells else ''}. {MEND}"
             )
         if not math.isclose(self.spacing, spacing, rel_tol=1e-6):
             raise SettingsError(
-                f"predictor: {path} was fitted to neighbouring sites {self.spacing:g} apart, but those of this "
-                f"workload are {spacing:g} apart; take the map that it was fitted to. {MEND}"
+                f"predictor: {path} was fitted to neighbouring sites {self.spacing:.9g} apart, but those of this "
+                f"workload are {spacing:.9g} apart; take the map that it was fitted to. {MEND}"
             )
         if not math.isclose(self.slot_s, slot_s, rel_tol=1e-9):
             raise SettingsError(
-                f"predictor: {path} was fitted to slots of {self.slot_s:g} s, but those of this workload last "
-                f"{slot_s:g} s; take slots of {self.slot_s:g} s. {MEND}"
+                f"predictor: {path} was fitted to slots of {self.slot_s:.12g} s, but those of this workload last "
+                f"{slot_s:.12g} s; take slots of {self.slot_s:.12g} s. {MEND}"
             )
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
@@ -174,7 +175,7 @@ def states_of(chain: MarkovChain, cell: NDArray[np.int32]) -> NDArray[np.int32]:
 
 def map_digest(xy: NDArray[np.float64]) -> str:
     """Tells maps of sites (sites, 2) apart, but not by their size; positions count to the millionth of it."""
-    scale = max(float(np.ptp(xy)), 1e-12)
+    scale = max(float(np.ptp(xy, axis=0).max()), 1e-12)
     return hashlib.sha256(np.round((xy - xy.min(axis=0)) / scale, 6).tobytes()).hexdigest()[:16]
 
 
