@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from edgegym.agents.heuristics.user_migration import DiscPolicy
 from edgegym.envs.user_migration.params import UserMigrationParams
 from edgegym.envs.user_migration.system import UserMigrationSystem
+from edgegym.envs.user_migration.workload import Episode
 from edgegym.errors import SettingsError
+from edgegym.evaluation.harness import Task, run_episodes
 from edgegym.mobility.hex_mdp import HexMdp
 from edgegym.mobility.hex_plane import pack, reflected, rotated
 from edgegym.mobility.hop_costs import HopCosts
 from edgegym.mobility.ring_mdp import RingMdp
 
+ENV = "EdgeGym/UserMigration-v0"
 MOVE = 1.0 / 12.0
 CASES = [(ratio, discount) for ratio in (0, 1, 4, 10) for discount in (0.5, 0.9, 0.99)]
 
@@ -194,3 +199,28 @@ def test_bad_numbers_are_named() -> None:
             HexMdp(rings, move, discount)
     with pytest.raises(ValueError, match="coordinates"):
         pack((1 << 20, 0))
+
+
+def test_the_optimum_of_the_plane_is_computed_once_for_each_problem(monkeypatch: pytest.MonkeyPatch) -> None:
+    solved = []
+    iteration = HexMdp.policy_iteration
+    monkeypatch.setattr(HexMdp, "policy_iteration", lambda mdp: solved.append(mdp.discount) or iteration(mdp))
+    plane = {"preset": "hex_mdp", "reach": 3, "workload": {"kind": "hex_walk", "slots": 20}}
+    policy, totals = DiscPolicy(), []
+    for changed in ({"discount": 0.9}, {"discount": 0.5}, {"reach": 4}, {"discount": 0.9}):
+        totals.append([one.total for one in run_episodes(Task(ENV, {**plane, **changed}), policy, range(3))])
+    assert solved[0] == solved[3] == 0.9
+    assert len(solved) == 4
+    assert totals[0] == totals[3]
+
+
+@pytest.mark.parametrize(
+    ("cells", "start", "wrong"),
+    [([[0, 0], [0, 1]], (-5, 3), "starts 5 hops from its user"), ([[0, 0], None], (0, 0), "a user is away")],
+)
+def test_the_optimum_of_the_plane_says_for_whom_it_is_not(cells: list[Any], start: tuple[int, int], wrong: str) -> None:
+    place = np.array([[-1 if cell is None else int(pack(cell))] for cell in cells], np.int32)
+    episode = Episode(place=place, service=np.zeros(1, np.int32), start=np.array([int(pack(start))], np.int32))
+    system = Task(ENV, {"preset": "hex_mdp", "reach": 3}).system()
+    with pytest.raises(SettingsError, match=wrong):
+        DiscPolicy().play(system, 0, {"episode": episode})

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from scipy.spatial.distance import cdist
 
 from edgegym.agents.bounds.user_migration import Clairvoyant, bounds, clairvoyant_plan, joint_bound
-from edgegym.agents.heuristics.user_migration import DiscPolicy, heuristics, move_probability, threshold
+from edgegym.agents.heuristics.user_migration import heuristics, move_probability, threshold
 from edgegym.decision.policy import Policy
 from edgegym.decision.system import Decisions
 from edgegym.envs.user_migration.params import PRESETS, UserMigrationParams
@@ -21,8 +21,6 @@ from edgegym.envs.user_migration.viterbi import plan
 from edgegym.envs.user_migration.workload import Episode
 from edgegym.errors import SettingsError
 from edgegym.evaluation.harness import Task, run_episodes
-from edgegym.mobility.hex_mdp import HexMdp
-from edgegym.mobility.hex_plane import pack
 from edgegym.settings import merged
 
 ENV = "EdgeGym/UserMigration-v0"
@@ -228,31 +226,6 @@ def test_recorded_taxis_reach_the_known_reference_points(data_folder: Path) -> N
         results = run_episodes(task, policy, range(68))
         slots = sum(result.metrics["user_slots"] for result in results)
         assert sum(-result.total for result in results) / slots == pytest.approx(cost, abs=1e-5)
-
-
-def test_the_optimum_of_the_plane_is_computed_once_for_each_problem(monkeypatch: pytest.MonkeyPatch) -> None:
-    solved = []
-    iteration = HexMdp.policy_iteration
-    monkeypatch.setattr(HexMdp, "policy_iteration", lambda mdp: solved.append(mdp.discount) or iteration(mdp))
-    plane = {"preset": "hex_mdp", "reach": 3, "workload": {"kind": "hex_walk", "slots": 20}}
-    policy, totals = DiscPolicy(), []
-    for changed in ({"discount": 0.9}, {"discount": 0.5}, {"reach": 4}, {"discount": 0.9}):
-        totals.append([one.total for one in run_episodes(Task(ENV, {**plane, **changed}), policy, range(3))])
-    assert solved[0] == solved[3] == 0.9
-    assert len(solved) == 4
-    assert totals[0] == totals[3]
-
-
-@pytest.mark.parametrize(
-    ("cells", "start", "wrong"),
-    [([[0, 0], [0, 1]], (-5, 3), "starts 5 hops from its user"), ([[0, 0], None], (0, 0), "a user is away")],
-)
-def test_the_optimum_of_the_plane_says_for_whom_it_is_not(cells: list[Any], start: tuple[int, int], wrong: str) -> None:
-    place = np.array([[-1 if cell is None else int(pack(cell))] for cell in cells], np.int32)
-    episode = Episode(place=place, service=np.zeros(1, np.int32), start=np.array([int(pack(start))], np.int32))
-    system = Task(ENV, {"preset": "hex_mdp", "reach": 3}).system()
-    with pytest.raises(SettingsError, match=wrong):
-        DiscPolicy().play(system, 0, {"episode": episode})
 
 
 @pytest.mark.parametrize(
